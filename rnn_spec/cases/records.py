@@ -1,0 +1,149 @@
+"""The three records that everything is a flow of.
+
+    Case  --subject-->  Observation  --judge-->  Verdict
+      \\----spec----->  Expectation  ----^
+
+Arrays are NumPy's; a Case's are float64 whatever its dtype, and exact in bfloat16, so that one
+Case serves every dtype without rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from rnn_spec.spec.model import Config
+
+LEVELS = (
+    "cell",
+    "sequence",
+    "stack",
+    "bidirectional",
+    "lengths",
+    "gradients",
+    "dropout",
+    "precision",
+    "torch_api",
+)
+"""What a subject may claim, in the order in which an implementer would reach it."""
+
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+
+
+@dataclass(frozen=True, eq=False)
+class Cotangents:
+    """The cotangents of output and h_n, in the shapes and layouts of output and h_n."""
+
+    output: np.ndarray
+    h_n: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One question: run this RNN on this input.
+
+    `input` is (T, N, I), (N, T, I) if config.batch_first, or (T, I) unbatched; `h_0` (L*D, N, H),
+    or (L*D, H) unbatched, or None: absent; `lengths` (N,) or None; `parameters` by nn.RNN's names
+    and shapes. `seed` seeds the subject's generator just before the forward call. With
+    `cotangents` the gradients of <output, .> + <h_n, .> are asked for, too.
+    """
+
+    id: str
+    config: Config
+    parameters: Mapping[str, np.ndarray]
+    input: np.ndarray
+    h_0: np.ndarray | None = None
+    lengths: np.ndarray | None = None
+    training: bool = False
+    dtype: str = "float32"
+    seed: int = 0
+    cotangents: Cotangents | None = None
+
+    @property
+    def batched(self) -> bool:
+        """Whether input has a batch dimension."""
+        return self.input.ndim == 3
+
+    @property
+    def levels(self) -> frozenset[str]:
+        """What a subject must claim to be asked this."""
+        c, time = self.config, self.input.shape[1 if self.config.batch_first and self.batched else 0]
+        needs = {
+            "sequence": time > 1 or self.h_0 is None,
+            "stack": c.num_layers > 1,
+            "bidirectional": c.bidirectional,
+            "lengths": self.lengths is not None,
+            "gradients": self.cotangents is not None,
+            "dropout": c.dropout > 0,
+            "precision": self.dtype not in ("float32", "float64"),
+            "torch_api": c.batch_first or not self.batched,
+        }
+        return frozenset({"cell"} | {level for level, needed in needs.items() if needed})
+
+    @property
+    def dropping(self) -> bool:
+        """Whether dropout acts: in training mode, between layers, with p > 0."""
+        return self.training and self.config.dropout > 0 and self.config.num_layers > 1
+
+    def derive(self, how: str, **changes: Any) -> Case:
+        """The same question with something changed; `how` is added to its id."""
+        return replace(self, id=f"{self.id}~{how}", **changes)
+
+
+@dataclass(frozen=True)
+class Error:
+    """What a subject raised: in which phase (construct, forward, backward, load), class and message."""
+
+    phase: str
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What a subject answered: arrays, or an error, or `unsupported` with a reason.
+
+    Arrays hold the subject's numbers exactly, whatever NumPy dtype carries them; `dtypes` says what
+    the subject's own were (``output`` and ``h_n``). `gradients` are keyed ``input``, ``h_0`` and by
+    parameter; `parameters` are the shapes of the subject's own parameters, in its order, where it
+    has any that can be named.
+    """
+
+    output: np.ndarray | None = None
+    h_n: np.ndarray | None = None
+    gradients: Mapping[str, np.ndarray] = field(default_factory=dict)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, tuple[int, ...]] | None = None
+    error: Error | None = None
+    unsupported: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every array by name: ``output``, ``h_n``, ``grad input``, ``grad h_0``, ``grad weight_ih_l0`` ..."""
+        found = {"output": self.output, "h_n": self.h_n}
+        return {name: a for name, a in found.items() if a is not None} | {
+            f"grad {name}": a for name, a in self.gradients.items()
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """An expected array: each element's value, and how far a correct answer may be from it."""
+
+    value: np.ndarray
+    error: np.ndarray
+
+    def __getitem__(self, key: Any) -> Bound:
+        return Bound(self.value[key], self.error[key])
+
+
+@dataclass(frozen=True, eq=False)
+class Expectation:
+    """What the spec says: every array by the names of `Observation.arrays`, with its bounds."""
+
+    arrays: Mapping[str, Bound]

@@ -1,0 +1,98 @@
+"""What training-mode dropout did, read from the answer to a case with revealing weights.
+
+`data.revealing_parameters` makes every dropped element visible: above layer 0 the pre-activation
+is a known function of the masks, and one element of it depends on one element of each mask. So
+each element of the output says which of its masks' elements were kept, and the expectation can be
+computed for the masks that the subject drew, whichever those are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnn_spec.spec.arithmetic import FORMATS, PlainArithmetic
+from rnn_spec.spec.model import RNN, parameter_suffix
+
+if TYPE_CHECKING:
+    from rnn_spec.cases.records import Case, Observation
+
+
+def masks(case: Case, observation: Observation) -> list[np.ndarray] | None:
+    """The masks (T, N, D*H), one for each layer but the last, that explain `observation` best.
+
+    None where dropout does not act. An element of a lower mask that a higher one hides is given as
+    kept; nothing of the answer depends on it. An answer of the wrong shape explains nothing: None.
+    """
+    if not case.dropping:
+        return None
+    c, last = case.config, case.config.num_layers - 1
+    rnn = RNN(c, case.parameters, PlainArithmetic())
+    rnn.forward(case.input, case.h_0)  # layer 0 is below every mask, so its output is as it is here
+    time, batch, width = (*rnn.tapes[0, 0].after.shape[:2], c.num_directions * c.hidden_size)
+    if c.dropout == 1:
+        return [np.zeros((time, batch, width), bool) for _ in range(last)]
+    output, h_n = observation.output, observation.h_n
+    if np.shape(output) != rnn_shape(case) or np.size(h_n) != (last + 1) * c.num_directions * batch * c.hidden_size:
+        return None
+    alive = np.ones((time, batch), bool)
+    below = rnn.join([rnn.flip(t.after, alive) if d else t.after for (k, d), t in rnn.tapes.items() if k == 0])
+    # What each layer's W_ih reads, for every combination of the masks so far.
+    kept, read = [()], [below]
+    h_n = np.asarray(h_n, np.float64).reshape(last + 1, c.num_directions, batch, c.hidden_size)
+    for layer in range(1, last + 1):
+        read = [0.75 * m * r / (1 - c.dropout) for r in read for m in (0.0, 1.0)]
+        kept = [(*k, m) for k in kept for m in (False, True)]
+        if layer < last:
+            bias = np.concatenate([_bias(case, layer, d) for d in range(c.num_directions)])
+            read = [rnn.activation(r + bias) for r in read]
+    seen = _pre_activation(case, rnn.to_time_major(np.asarray(output, np.float64)))
+    nearest = np.argmin(np.abs(np.stack(read) - seen), axis=0)
+    found = [np.array([k[i] for k in kept])[nearest] for i in range(last)]
+    for i in range(last - 1):  # hidden above: ambiguous, so given as kept, but at the end h_n shows it
+        found[i] |= ~np.logical_and.reduce(found[i + 1 :])
+        _read_final_state(case, i, h_n, below, found)
+    return found
+
+
+def rnn_shape(case: Case) -> tuple[int, ...]:
+    """The shape of the case's output."""
+    return (*case.input.shape[:-1], case.config.num_directions * case.config.hidden_size)
+
+
+def _bias(case: Case, layer: int, direction: int) -> np.ndarray:
+    suffix = parameter_suffix(layer, direction)
+    zeros = np.zeros(case.config.hidden_size)
+    return case.parameters.get(f"bias_ih{suffix}", zeros) + case.parameters.get(f"bias_hh{suffix}", zeros)
+
+
+def _inverse(case: Case, h: np.ndarray) -> np.ndarray:
+    """z of act(z) = h; the format's largest z where h has rounded to 1."""
+    if case.config.nonlinearity == "relu":
+        return h
+    edge = 1 - FORMATS[case.dtype].unit_roundoff
+    return np.arctanh(np.clip(h, -edge, edge))
+
+
+def _pre_activation(case: Case, output: np.ndarray) -> np.ndarray:
+    """What the last layer's W_ih contributed, from its states and what else it added to them."""
+    c, last, parts = case.config, case.config.num_layers - 1, []
+    h_0 = None if case.h_0 is None else case.h_0.reshape(last + 1, c.num_directions, -1, c.hidden_size)
+    for d in range(c.num_directions):
+        h = output[..., d * c.hidden_size : (d + 1) * c.hidden_size]
+        first = np.zeros_like(h[:1]) if h_0 is None else h_0[last, d][None]
+        before = np.concatenate([h[1:], first] if d else [first, h[:-1]])
+        w_hh = case.parameters[f"weight_hh{parameter_suffix(last, d)}"]
+        parts.append(_inverse(case, h) - before @ w_hh.T - _bias(case, last, d))
+    return np.concatenate(parts, axis=-1)
+
+
+def _read_final_state(case: Case, i: int, h_n: np.ndarray, below: np.ndarray, found: list[np.ndarray]) -> None:
+    """Mask i at each direction's last step, from the final state of layer i + 1 (only i = 0 of 3 layers)."""
+    H = case.config.hidden_size
+    for d in range(case.config.num_directions):
+        step, columns = (0 if d else -1), slice(d * H, (d + 1) * H)
+        seen = _inverse(case, h_n[i + 1, d]) - _bias(case, i + 1, d)
+        whole = 0.75 * below[step, :, columns] / (1 - case.config.dropout)
+        found[i][step, :, columns] = seen > whole / 2

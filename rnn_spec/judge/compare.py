@@ -1,0 +1,80 @@
+"""Observed arrays against expected ones: how many elements differ, the worst, and the headroom.
+
+A verdict here is never a matter of taste: an element conforms when it is within its bound, which
+`spec.arithmetic` derives. Headroom is error / bound: 0.05 is comfortable, above 1 does not conform.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rnn_spec.cases.records import Bound
+
+
+class Nonconformity(AssertionError):
+    """A check that does not hold; the message says what differs."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One array against its expectation."""
+
+    name: str
+    differing: int
+    size: int
+    index: tuple[int, ...]
+    got: float
+    expected: float
+    bound: float
+    headroom: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether every element is within its bound."""
+        return self.differing == 0
+
+    def __str__(self) -> str:
+        """The sentence of a failure: how many differ, and the worst one."""
+        where = f"[{', '.join(map(str, self.index))}]"
+        error = abs(self.got - self.expected)
+        return (
+            f"{self.name}: {self.differing} of {self.size} elements differ; the worst is {where}\n"
+            f"  got {self.got!r}, expected {self.expected!r}\n"
+            f"  error {error:.3g}, bound {self.bound:.3g}, headroom {self.headroom:.3g}"
+        )
+
+
+def compare(name: str, got: np.ndarray, expected: Bound) -> Comparison:
+    """Compare `got` with `expected`, an array of the same shape; Nonconformity where it is not."""
+    got = np.asarray(got)
+    if got.shape != expected.value.shape:
+        raise Nonconformity(f"{name}: shape {got.shape}, expected {expected.value.shape}")
+    if got.dtype.kind not in "fiu":
+        raise Nonconformity(f"{name}: holds {got.dtype}, expected real numbers")
+    got = got.astype(np.float64)
+    if got.size == 0:
+        return Comparison(name, 0, 0, (), 0.0, 0.0, 0.0, 0.0)
+    value, bound = expected.value, expected.error
+    with np.errstate(all="ignore"):
+        error = np.abs(got - value)
+        ratio = np.where(error <= bound, np.divide(error, bound, where=bound > 0, out=np.zeros_like(error)), np.inf)
+        outside = error > bound
+        ratio = np.where(outside & (bound > 0), error / bound, ratio)
+        # An expected infinity or NaN must be met exactly; an infinite bound takes anything.
+        same = (got == value) | (np.isnan(got) & np.isnan(value))
+        ratio = np.where(same | np.isposinf(bound), 0.0, np.where(np.isnan(ratio), np.inf, ratio))
+    index = np.unravel_index(int(np.argmax(ratio)), got.shape)
+    return Comparison(
+        name,
+        int((ratio > 1).sum()),
+        got.size,
+        tuple(int(i) for i in index),
+        float(got[index]),
+        float(value[index]),
+        float(bound[index]),
+        float(ratio[index]),
+    )

@@ -1,0 +1,79 @@
+"""Which subject a name means: a name of ours, an entry point, or ``package.module:attribute``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from rnn_spec.subjects.base import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OURS = {"torch": "rnn_spec.subjects.torch_eager:TorchSubject", "spec": "rnn_spec.subjects.spec:SpecSubject"}
+"""The subjects that ship. ``torch:DEVICE`` is torch on that device."""
+
+GROUP = "rnn_spec.subjects"
+"""The entry-point group in which other packages register theirs."""
+
+
+class SubjectError(Exception):
+    """A subject that cannot be had; its message is one sentence that says why and what to do."""
+
+
+def names() -> list[str]:
+    """Every name that `load` knows without being told a module."""
+    return sorted({*OURS, *(point.name for point in entry_points(group=GROUP))})
+
+
+def load(name: str) -> Subject:
+    """The subject that `name` means, made and ready; SubjectError where there is none."""
+    known = OURS | {point.name: point.value for point in entry_points(group=GROUP)}
+    base, _, argument = name.partition(":")
+    target, arguments = (known[base], [argument] if argument else []) if base in known else (name, [])
+    if ":" not in target:
+        raise SubjectError(
+            f"no subject is called {name!r}: known are {', '.join(names())}, "
+            "and your own is given as package.module:attribute"
+        )
+    found = _attribute(name, target)
+    if isinstance(found, Subject):
+        return found
+    try:
+        subject = found(*arguments)
+    except ImportError as e:
+        raise SubjectError(
+            f"subject {name!r} cannot import what it judges ({type(e).__name__}: {e}): "
+            f"install it, for torch with: pip install 'rnn-spec[torch]'"
+        ) from e
+    except Exception as e:
+        raise SubjectError(f"subject {name!r} cannot be made ({type(e).__name__}: {_line(e)})") from e
+    if not isinstance(subject, Subject):
+        raise SubjectError(f"subject {name!r} is a {type(subject).__name__}, not an rnn_spec.Subject")
+    return subject
+
+
+def _attribute(name: str, target: str) -> Callable[..., Any] | Subject:
+    module, _, attribute = target.partition(":")
+    if (here := os.getcwd()) not in sys.path:  # a subject may lie in the folder one works in
+        sys.path.insert(0, here)
+    try:
+        found: Any = importlib.import_module(module)
+    except Exception as e:
+        raise SubjectError(
+            f"subject {name!r}: module {module!r} cannot be imported ({type(e).__name__}: {_line(e)})"
+        ) from e
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise SubjectError(f"subject {name!r}: module {module!r} has no {attribute!r}")
+        found = getattr(found, part)
+    if not callable(found) and not isinstance(found, Subject):
+        raise SubjectError(f"subject {name!r}: {attribute!r} is neither a Subject nor makes one")
+    return found
+
+
+def _line(e: Exception) -> str:
+    return " ".join(str(e).split())

@@ -1,0 +1,46 @@
+"""torch.nn.RNN itself, eager, on any device; and any class that takes its constructor's arguments."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rnn_spec.cases.records import Error, Observation
+from rnn_spec.subjects.base import Subject
+
+if TYPE_CHECKING:
+    from rnn_spec.cases.records import Case
+
+
+class TorchSubject(Subject):
+    """torch.nn.RNN. A drop-in replacement is judged by a subclass with another `module`."""
+
+    name = "torch"
+    dtypes = ("float64", "float32", "float16", "bfloat16")
+    module: ClassVar[type | None] = None
+    """The class under test, called as torch.nn.RNN is; None: torch.nn.RNN."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        """Import torch; `device` is torch's name of the device to compute on."""
+        from rnn_spec.subjects import torch_worker
+
+        self.worker, self.device = torch_worker, device
+        torch_worker.torch.empty(0, device=device)  # a device that is not there raises here
+        self.cls = self.module or torch_worker.torch.nn.RNN
+
+    def version(self) -> str:
+        """The torch release, and the device where it is not the CPU."""
+        return self.worker.version() + ("" if self.device == "cpu" else f" on {self.device}")
+
+    def run(self, case: Case) -> Observation:
+        """Answer one Case in a new module."""
+        plain: dict[str, Any] = {name: getattr(case, name) for name in PLAIN}
+        plain["config"] = asdict(case.config)
+        plain["cotangents"] = None if case.cotangents is None else vars(case.cotangents)
+        answer: dict[str, Any] = self.worker.answer(plain, self.cls, self.device)
+        if "error" in answer:
+            answer["error"] = Error(**answer["error"])
+        return Observation(**answer)
+
+
+PLAIN = ("parameters", "input", "h_0", "lengths", "training", "dtype", "seed")

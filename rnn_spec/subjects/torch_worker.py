@@ -1,0 +1,97 @@
+"""Run one Case in torch.nn.RNN. One file, Python 3.6 syntax, only torch and NumPy.
+
+`answer` takes a Case as plain data (a dict of the record's fields, `config` and `cotangents` as
+dicts) and returns an Observation as plain data. It is what the in-process subject calls, and what
+runs inside other torch releases.
+"""
+
+import warnings
+
+import numpy as np
+import torch
+
+
+def version():
+    """What is under test, in words."""
+    return "torch {}".format(torch.__version__)
+
+
+def tensor(array, dtype, device):
+    """A tensor of the named dtype with the array's numbers."""
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device=device, dtype=getattr(torch, dtype))
+
+
+def numbers(t):
+    """The tensor's numbers, exactly, as float64 (or float32 where they fit)."""
+    t = t.detach().cpu()
+    return (t.float() if t.dtype in (torch.float16, getattr(torch, "bfloat16", None)) else t).numpy()
+
+
+def build(cls, config, parameters, dtype, device):
+    """The module, with the case's own parameters."""
+    rnn = cls(**config).to(device=device, dtype=getattr(torch, dtype))
+    own = dict(rnn.named_parameters())
+    if sorted(own) != sorted(parameters):
+        raise ValueError("parameters are {}, the case has {}".format(sorted(own), sorted(parameters)))
+    with torch.no_grad():
+        for name, value in parameters.items():
+            if tuple(own[name].shape) != tuple(np.shape(value)):
+                raise ValueError(
+                    "{} has shape {}, the case has {}".format(name, tuple(own[name].shape), np.shape(value))
+                )
+            own[name].copy_(tensor(value, dtype, device))
+    return rnn
+
+
+def forward(rnn, case, x, h_0):
+    """Call the module, packed and unpacked again where the case has lengths."""
+    torch.manual_seed(case["seed"])
+    arguments = () if h_0 is None else (h_0,)
+    if case["lengths"] is None:
+        return rnn(x, *arguments)
+    batch_first = case["config"]["batch_first"]
+    pack, pad = torch.nn.utils.rnn.pack_padded_sequence, torch.nn.utils.rnn.pad_packed_sequence
+    lengths = torch.tensor([int(n) for n in case["lengths"]])
+    packed = pack(x, lengths, batch_first=batch_first, enforce_sorted=False)
+    output, h_n = rnn(packed, *arguments)
+    return pad(output, batch_first=batch_first, total_length=x.shape[1 if batch_first else 0])[0], h_n
+
+
+def answer(case, cls=torch.nn.RNN, device="cpu"):
+    """The Observation of one Case, or the error that was raised, with its phase."""
+    phase = "construct"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            dtype, wanted = case["dtype"], case["cotangents"]
+            rnn = build(cls, case["config"], case["parameters"], dtype, device).train(case["training"])
+            x = tensor(case["input"], dtype, device)
+            h_0 = None if case["h_0"] is None else tensor(case["h_0"], dtype, device)
+            phase = "forward"
+            if wanted is None:
+                with torch.no_grad():
+                    output, h_n = forward(rnn, case, x, h_0)
+                gradients = {}
+            else:
+                leaves = {"input": x.requires_grad_()}
+                if h_0 is not None:
+                    leaves["h_0"] = h_0.requires_grad_()
+                leaves.update(rnn.named_parameters())
+                output, h_n = forward(rnn, case, x, h_0)
+                phase = "backward"
+                cotangents = [tensor(wanted[name], dtype, device) for name in ("output", "h_n")]
+                found = torch.autograd.grad([output, h_n], list(leaves.values()), cotangents)
+                gradients = {name: numbers(g) for name, g in zip(leaves, found)}
+            return {
+                "output": numbers(output),
+                "h_n": numbers(h_n),
+                "gradients": gradients,
+                "dtypes": {"output": str(output.dtype)[6:], "h_n": str(h_n.dtype)[6:]},
+                "parameters": {name: tuple(p.shape) for name, p in rnn.named_parameters()},
+                "warnings": tuple(str(w.message) for w in caught),
+            }
+        except Exception as e:  # whatever a subject raises is an answer
+            return {
+                "error": {"phase": phase, "type": type(e).__name__, "message": str(e)},
+                "warnings": tuple(str(w.message) for w in caught),
+            }
