@@ -1,0 +1,9 @@
+"""rnn-spec: what torch.nn.RNN is, in code that runs, and a judge of everything that claims to be it."""
+
+__version__ = "0.1.0"
+
+from rnn_spec.cases.records import Call, Case, Cotangents, Error, Expectation, Observation
+from rnn_spec.spec.model import Config
+from rnn_spec.subjects.base import Subject
+
+__all__ = ["Call", "Case", "Config", "Cotangents", "Error", "Expectation", "Observation", "Subject"]

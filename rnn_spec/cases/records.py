@@ -44,13 +44,23 @@ class Cotangents:
 
 
 @dataclass(frozen=True, eq=False)
+class Call:
+    """A call made on the same layer before the one that is asked about; shapes as in Case."""
+
+    input: np.ndarray
+    h_0: np.ndarray | None = None
+    training: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class Case:
     """One question: run this RNN on this input.
 
     `input` is (T, N, I), (N, T, I) if config.batch_first, or (T, I) unbatched; `h_0` (L*D, N, H),
     or (L*D, H) unbatched, or None: absent; `lengths` (N,) or None; `parameters` by nn.RNN's names
-    and shapes. `seed` seeds the subject's generator just before the forward call. With
-    `cotangents` the gradients of <output, .> + <h_n, .> are asked for, too.
+    and shapes. The layer is built, its parameters are set, the subject's generator is seeded with
+    `seed`, the calls of `earlier` are made and their answers dropped, and then comes the call that is
+    asked about. With `cotangents` the gradients of <output, .> + <h_n, .> are asked for, too.
     """
 
     id: str
@@ -63,6 +73,7 @@ class Case:
     dtype: str = "float32"
     seed: int = 0
     cotangents: Cotangents | None = None
+    earlier: tuple[Call, ...] = ()
 
     @property
     def batched(self) -> bool:
@@ -110,8 +121,10 @@ class Observation:
 
     Arrays hold the subject's numbers exactly, whatever NumPy dtype carries them; `dtypes` says what
     the subject's own were (``output`` and ``h_n``). `gradients` are keyed ``input``, ``h_0`` and by
-    parameter; `parameters` are the shapes of the subject's own parameters, in its order, where it
-    has any that can be named.
+    parameter. What a subject cannot tell it leaves None: `parameters`, the shapes of its own
+    parameters by name, in its order; `after`, what its input, h_0 and parameters hold after the call;
+    `aliases`, pairs of these and the results that share memory, such as ``output, h_n``; `drew`,
+    whether the call drew from the random generator.
     """
 
     output: np.ndarray | None = None
@@ -119,6 +132,9 @@ class Observation:
     gradients: Mapping[str, np.ndarray] = field(default_factory=dict)
     dtypes: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, tuple[int, ...]] | None = None
+    after: Mapping[str, np.ndarray] | None = None
+    aliases: tuple[str, ...] | None = None
+    drew: bool | None = None
     error: Error | None = None
     unsupported: str | None = None
     warnings: tuple[str, ...] = ()

@@ -56,6 +56,18 @@ def masks(case: Case, observation: Observation) -> list[np.ndarray] | None:
     return found
 
 
+def hidden(case: Case) -> set[str]:
+    """The arrays of an answer that depend on what no answer reveals.
+
+    With three layers, an element of the lower mask that the upper one hides still enters the
+    gradients of the middle layer's two weight matrices, by way of the elements beside it.
+    """
+    if not case.dropping or case.config.dropout == 1:
+        return set()
+    middle = [parameter_suffix(k, d) for k in range(1, case.config.num_layers - 1) for d in range(2)]
+    return {f"grad weight_{kind}{suffix}" for kind in ("ih", "hh") for suffix in middle}
+
+
 def rnn_shape(case: Case) -> tuple[int, ...]:
     """The shape of the case's output."""
     return (*case.input.shape[:-1], case.config.num_directions * case.config.hidden_size)

@@ -7,13 +7,13 @@ The bound
 ---------
 `BoundedArithmetic` carries with every element x the reference computes a number dx such that any
 correct implementation's x^ satisfies |x^ - x| <= dx. The derivation, with u the unit roundoff of
-the implementation's format, v = 2^-53 that of the reference, eta the smallest positive *normal*
-number of the format, and gamma_n = n u / (1 - n u):
+the implementation's format, v = 2^-53 that of the reference, eta what one underflow may lose
+(`Format.underflow`), and gamma_n = n u / (1 - n u):
 
 1. *One operation.* Barring overflow, fl(a op b) = (a op b)(1 + d) + e, |d| <= u, |e| <= eta.
-   (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., (2.4) and (2.8). Gradual
-   underflow would allow eta u, and no e for sums; eta also covers hardware that flushes
-   subnormals to zero.)
+   (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., (2.4) and (2.8). With gradual
+   underflow eta is half the smallest subnormal; where hardware may flush subnormals to zero it is
+   the smallest normal number.)
 2. *A sum of n terms, each perhaps a product, in any order.* A term passes through at most n
    roundings (one product and n - 1 additions; a fused multiply-add has one fewer), so the result
    is sum t_i (1 + theta_n), |theta_n| <= gamma_n (Higham, Lemma 3.1 and (3.4), whose text says
@@ -64,6 +64,7 @@ class Format:
     precision: int
     min_exponent: int
     max_exponent: int
+    may_flush: bool = True
 
     @property
     def unit_roundoff(self) -> float:
@@ -71,9 +72,12 @@ class Format:
         return 2.0**-self.precision
 
     @property
-    def tiny(self) -> float:
-        """The smallest positive normal number."""
-        return 2.0**self.min_exponent
+    def underflow(self) -> float:
+        """eta, what one underflow may lose: the smallest normal number where subnormals may be flushed.
+
+        float16, whose normal numbers end at 6e-5, is kept gradual by hardware and by emulation.
+        """
+        return 2.0**self.min_exponent * (1 if self.may_flush else self.unit_roundoff)
 
     @property
     def largest(self) -> float:
@@ -91,7 +95,7 @@ FORMATS = {
     for f in (
         Format("float64", 53, -1022, 1023),
         Format("float32", 24, -126, 127),
-        Format("float16", 11, -14, 15),
+        Format("float16", 11, -14, 15, may_flush=False),
         Format("bfloat16", 8, -126, 127),
     )
 }
@@ -221,7 +225,7 @@ class Bounded:
             return self
         f, n = self.format, self.terms
         gamma = f.gamma(n)
-        underflow = 2 * n * f.tiny * (1 + gamma)
+        underflow = 2 * n * f.underflow * (1 + gamma)
         error = (self.error + (gamma + REFERENCE.gamma(n)) * self.mass + underflow) * SLACK
         overflows = ~(self.mass * (1 + gamma) < f.largest)
         if overflows.any():
@@ -263,7 +267,7 @@ class BoundedArithmetic:
         h = np.tanh(z.value)
         grown = (1 - np.tanh(np.maximum(np.abs(z.value) - z.error, 0)) ** 2) * z.error
         ulps = 2 * TANH_ULPS * (self.format.unit_roundoff + REFERENCE.unit_roundoff)
-        return Bounded(h, (grown + ulps * (np.abs(h) + grown) + self.format.tiny) * SLACK, self.format)
+        return Bounded(h, (grown + ulps * (np.abs(h) + grown) + self.format.underflow) * SLACK, self.format)
 
     def relu(self, z: Bounded) -> Bounded:
         z = z.rounded()

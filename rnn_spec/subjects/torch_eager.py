@@ -37,6 +37,7 @@ class TorchSubject(Subject):
         plain: dict[str, Any] = {name: getattr(case, name) for name in PLAIN}
         plain["config"] = asdict(case.config)
         plain["cotangents"] = None if case.cotangents is None else vars(case.cotangents)
+        plain["earlier"] = [vars(call) for call in case.earlier]
         answer: dict[str, Any] = self.worker.answer(plain, self.cls, self.device)
         if "error" in answer:
             answer["error"] = Error(**answer["error"])

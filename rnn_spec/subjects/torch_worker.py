@@ -18,7 +18,7 @@ def version():
 
 def tensor(array, dtype, device):
     """A tensor of the named dtype with the array's numbers."""
-    return torch.from_numpy(np.ascontiguousarray(array)).to(device=device, dtype=getattr(torch, dtype))
+    return torch.tensor(np.ascontiguousarray(array), device=device, dtype=getattr(torch, dtype))
 
 
 def numbers(t):
@@ -43,9 +43,27 @@ def build(cls, config, parameters, dtype, device):
     return rnn
 
 
+def aliases(tensors):
+    """Which pairs of the named tensors share memory."""
+    seen, shared = {}, []
+    for name, t in tensors.items():
+        place = t.storage().data_ptr() if t.numel() else None
+        if place in seen and place is not None:
+            shared.append("{}, {}".format(seen[place], name))
+        seen.setdefault(place, name)
+    return tuple(shared)
+
+
+def call_earlier(rnn, calls, dtype, device):
+    """Make the calls that come before the one that is asked about."""
+    for call in calls:
+        h_0 = () if call["h_0"] is None else (tensor(call["h_0"], dtype, device),)
+        with torch.no_grad():
+            rnn.train(call["training"])(tensor(call["input"], dtype, device), *h_0)
+
+
 def forward(rnn, case, x, h_0):
     """Call the module, packed and unpacked again where the case has lengths."""
-    torch.manual_seed(case["seed"])
     arguments = () if h_0 is None else (h_0,)
     if case["lengths"] is None:
         return rnn(x, *arguments)
@@ -64,19 +82,25 @@ def answer(case, cls=torch.nn.RNN, device="cpu"):
         warnings.simplefilter("always")
         try:
             dtype, wanted = case["dtype"], case["cotangents"]
-            rnn = build(cls, case["config"], case["parameters"], dtype, device).train(case["training"])
+            rnn = build(cls, case["config"], case["parameters"], dtype, device)
             x = tensor(case["input"], dtype, device)
             h_0 = None if case["h_0"] is None else tensor(case["h_0"], dtype, device)
             phase = "forward"
+            torch.manual_seed(case["seed"])
+            call_earlier(rnn, case["earlier"], dtype, device)
+            rnn.train(case["training"])
+            leaves = {"input": x}
+            if h_0 is not None:
+                leaves["h_0"] = h_0
+            leaves.update(rnn.named_parameters())
+            random = torch.get_rng_state()
             if wanted is None:
                 with torch.no_grad():
                     output, h_n = forward(rnn, case, x, h_0)
                 gradients = {}
             else:
-                leaves = {"input": x.requires_grad_()}
-                if h_0 is not None:
-                    leaves["h_0"] = h_0.requires_grad_()
-                leaves.update(rnn.named_parameters())
+                for t in leaves.values():
+                    t.requires_grad_()
                 output, h_n = forward(rnn, case, x, h_0)
                 phase = "backward"
                 cotangents = [tensor(wanted[name], dtype, device) for name in ("output", "h_n")]
@@ -88,6 +112,9 @@ def answer(case, cls=torch.nn.RNN, device="cpu"):
                 "gradients": gradients,
                 "dtypes": {"output": str(output.dtype)[6:], "h_n": str(h_n.dtype)[6:]},
                 "parameters": {name: tuple(p.shape) for name, p in rnn.named_parameters()},
+                "after": {name: numbers(t) for name, t in leaves.items()},
+                "aliases": aliases(dict(leaves, output=output, h_n=h_n)),
+                "drew": not torch.equal(random, torch.get_rng_state()),
                 "warnings": tuple(str(w.message) for w in caught),
             }
         except Exception as e:  # whatever a subject raises is an answer

@@ -1,0 +1,163 @@
+"""One check of one clause: ask the subject, compare with the spec, remember the headroom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from rnn_spec.cases import reveal
+from rnn_spec.cases.expect import expect
+from rnn_spec.cases.records import Bound, Case, Error, Expectation, Observation
+from rnn_spec.judge.compare import Comparison, Nonconformity, compare
+
+if TYPE_CHECKING:
+    from rnn_spec.spec.catalogue import Clause
+
+
+class Answers(Protocol):
+    """What is asked: the part of a subject that judging needs."""
+
+    levels: frozenset[str]
+
+    def run(self, case: Case) -> Observation:
+        """Answer one Case."""
+
+    def unclaimed(self, case: Case) -> str | None:
+        """Why `case` is outside what is claimed, or None."""
+
+
+class NotClaimed(Exception):
+    """The check needs something that the subject does not claim; the message says what."""
+
+
+class Memory:
+    """What has been asked and computed in this run, so that many checks may look at one answer."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.observations: dict[str, Observation] = {}
+        self.expectations: dict[str, Expectation] = {}
+
+
+class Check:
+    """A clause, a subject, and everything that a conformance test needs to bring them together.
+
+    Every method raises Nonconformity with what differs, or returns; `headroom` is the worst
+    error / bound so far, and `case` the last case asked.
+    """
+
+    def __init__(self, clause: Clause, subject: Answers, memory: Memory | None = None) -> None:
+        """Begin; NotClaimed if the subject does not claim the clause's profile."""
+        self.clause, self.subject, self.memory = clause, subject, memory or Memory()
+        self.case: Case | None = None
+        self.headroom: float | None = None
+        self.worst: Comparison | None = None
+        if clause.profile not in subject.levels:
+            raise NotClaimed(f"not claimed: {clause.profile}")
+
+    def ask(self, case: Case, *, again: bool = False) -> Observation:
+        """The subject's answer, from memory if it has been asked before and not `again`.
+
+        NotClaimed if the case is outside what the subject claims; Nonconformity if it raised.
+        """
+        case = self.claimed(case)
+        self.case = case
+        observation = None if again else self.memory.observations.get(case.id)
+        if observation is None:
+            observation = self.memory.observations[case.id] = self._run(case)
+        if observation.unsupported:
+            raise NotClaimed(f"not claimed: {observation.unsupported}")
+        if (error := observation.error) is not None:
+            raise Nonconformity(f"raised {error.type} in {error.phase}: {error.message}")
+        for name in ("output", "h_n"):
+            if getattr(observation, name) is None:
+                raise Nonconformity(f"the answer has no {name}")
+        return observation
+
+    def claimed(self, case: Case) -> Case:
+        """`case`, without cotangents for a subject that claims no gradients; NotClaimed if outside."""
+        if case.cotangents is not None and "gradients" not in self.subject.levels:
+            case = case.derive("forward", cotangents=None)
+        if reason := self.subject.unclaimed(case):
+            raise NotClaimed(reason)
+        return case
+
+    def _run(self, case: Case) -> Observation:
+        own = replace(  # the subject's own copy: what it writes into it must not reach other checks
+            case,
+            parameters={name: value.copy() for name, value in case.parameters.items()},
+            input=case.input.copy(),
+            h_0=None if case.h_0 is None else case.h_0.copy(),
+        )
+        try:
+            observation = self.subject.run(own)
+        except Exception as e:  # a subject that raises has answered
+            return Observation(error=Error("forward", type(e).__name__, " ".join(str(e).split())))
+        if not isinstance(observation, Observation):
+            kind = type(observation).__name__
+            return Observation(error=Error("forward", kind, f"run() returned a {kind}, not an Observation"))
+        if observation.after is None:
+            given = {**own.parameters, "input": own.input} | ({} if own.h_0 is None else {"h_0": own.h_0})
+            observation = replace(observation, after=given)
+        return observation
+
+    def expect(self, case: Case) -> Expectation:
+        """What the spec says, under the masks that the subject drew where dropout acts."""
+        case = self.claimed(case)
+        if case.dropping and case.config.dropout < 1:
+            return expect(case, reveal.masks(case, self.ask(case)))
+        if case.id not in self.memory.expectations:
+            self.memory.expectations[case.id] = expect(case, reveal.masks(case, Observation()))
+        return self.memory.expectations[case.id]
+
+    def conforms(self, case: Case, *names: str) -> Observation:
+        """The subject's arrays of these names (a trailing * takes all that begin so) are the spec's."""
+        arrays, expected = self.ask(case).arrays(), self.expect(case).arrays
+        wanted = [n for name in names for n in _matching(name, expected)]
+        if not wanted:
+            raise ValueError(f"{case.id} has none of {', '.join(names)}: this check would compare nothing")
+        for name in wanted:
+            if name not in arrays:
+                raise Nonconformity(f"the answer has no {name}")
+            self.within(name, arrays[name], expected[name])
+        return self.ask(case)
+
+    def within(self, name: str, got: Any, expected: Bound) -> None:
+        """Every element of `got` is within its bound."""
+        comparison = compare(name, got, expected)
+        if self.headroom is None or comparison.headroom > self.headroom:
+            self.headroom, self.worst = comparison.headroom, comparison
+        if not comparison.holds:
+            raise Nonconformity(str(comparison))
+
+    def agree(self, name: str, got: Any, other: Any, bounds: Bound, other_bounds: Bound | None = None) -> None:
+        """Two answers to questions that have one answer are within the sum of their bounds."""
+        second = bounds.error if other_bounds is None else other_bounds.error
+        self.same_shape(name, got, other)
+        self.within(name, got, Bound(np.asarray(other, np.float64), bounds.error + second))
+
+    def equal(self, name: str, got: Any, expected: Any) -> None:
+        """Two arrays or plain values are equal, arrays bit for bit but for the sign of zero."""
+        if isinstance(got, np.ndarray) or isinstance(expected, np.ndarray):
+            self.same_shape(name, got, expected)
+            expected = np.asarray(expected, np.float64)
+            self.within(name, got, Bound(expected, np.zeros(expected.shape)))
+        elif got != expected:
+            raise Nonconformity(f"{name}: got {got!r}, expected {expected!r}")
+
+    def same_shape(self, name: str, got: Any, expected: Any) -> None:
+        """Two arrays have one shape."""
+        if np.shape(got) != np.shape(expected):
+            raise Nonconformity(f"{name}: shape {np.shape(got)}, expected {np.shape(expected)}")
+
+    def holds(self, condition: Any, sentence: str) -> None:
+        """A condition that is true of a correct answer; the sentence says what is the case if it fails."""
+        if not condition:
+            raise Nonconformity(sentence)
+
+
+def _matching(pattern: str, names: Any) -> list[str]:
+    found = [n for n in names if n.startswith(pattern[:-1])] if pattern.endswith("*") else [pattern]
+    return [n for n in found if n in names]

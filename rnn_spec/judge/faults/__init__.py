@@ -1,0 +1,6 @@
+"""Named faults, by area; see `base`. Importing this package registers them all in FAULTS."""
+
+from rnn_spec.judge.faults import directions, dropout, gradients, precision, recurrence
+from rnn_spec.judge.faults.base import FAULTS, Fault
+
+__all__ = ["FAULTS", "Fault", "directions", "dropout", "gradients", "precision", "recurrence"]

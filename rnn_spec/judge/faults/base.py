@@ -1,0 +1,43 @@
+"""Named faults: the spec with one step overridden, and the clause that must catch it.
+
+A fault is a function under its step's own name, put in place of that step of `spec.model.RNN`
+(MODEL), of `spec.gradient.Adjoint` (ADJOINT), or of the layer object around them,
+`subjects.spec.SpecSubject` (LAYER). ``rnn-spec check fault:NAME`` judges one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MODEL, ADJOINT, LAYER = "model", "adjoint", "layer"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A wrong step: its name, what it does wrong in a sentence, and the clause that must catch it."""
+
+    name: str
+    clause: str
+    sentence: str
+    of: str
+    step: str
+    replacement: Callable[..., Any]
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(name: str, clause: str, sentence: str, of: str = MODEL) -> Callable[[Any], Any]:
+    """Register the decorated function as the faulty version of the step of its name."""
+
+    def register(replacement: Any) -> Any:
+        if name in FAULTS:
+            raise ValueError(f"two faults are called {name!r}")
+        FAULTS[name] = Fault(name, clause, sentence, of, replacement.__name__, replacement)
+        return replacement
+
+    return register

@@ -1,0 +1,40 @@
+"""What is said of a check: a record of its outcome, and the text of a failure."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rnn_spec.spec.catalogue import Clause
+
+OUTCOMES = ("passed", "failed", "not claimed")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check's outcome. `headroom` is its worst error / bound, None where nothing was measured."""
+
+    check: str
+    clause: str
+    outcome: str
+    case: str | None = None
+    headroom: float | None = None
+    message: str = ""
+    reproduction: str | None = None
+
+
+def explain(clause: Clause, case: str | None, message: str, reproduction: str | None) -> str:
+    """The text of a failure: the clause, the case, what differs, and where to see it again."""
+    lines = [
+        *textwrap.wrap(f"{clause.id} ({clause.level}) {clause.text}", 100),
+        f"  source: {clause.source}",
+        *textwrap.wrap(f"leads to: {clause.leads_to}", 98, initial_indent="  ", subsequent_indent="    "),
+    ]
+    if case:
+        lines.append(f"  case: {case}")
+    lines += [f"  {line}" for line in message.splitlines()]
+    if reproduction:
+        lines.append(f"  reproduction: {reproduction}")
+    return "\n".join(lines)

@@ -1,0 +1,251 @@
+"""The pytest side: options, the `case` and `check` fixtures, and results.json from the reports.
+
+A conformance test names its clause and the cases it wants, and says what holds:
+
+    @clause("HID-06")
+    @standard(num_layers=1, bidirectional=False, batched=True, batch_first=False)
+    def test_last_output_is_final_state(case, check):
+        \"\"\"With one layer and one direction the last output is h_n, bit for bit.\"\"\"
+        answer = check.ask(case)
+
+        check.equal("output[-1]", answer.output[-1], answer.h_n[0])
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+
+from rnn_spec.cases import product
+from rnn_spec.judge.check import Check, Memory, NotClaimed
+from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.faults import FAULTS
+from rnn_spec.judge.verdict import Verdict, explain
+from rnn_spec.report import reproduction, table
+from rnn_spec.report.results import Results
+from rnn_spec.spec.catalogue import clauses
+from rnn_spec.spec.gradient import Adjoint
+from rnn_spec.spec.model import RNN
+from rnn_spec.subjects import registry
+from rnn_spec.subjects.spec import SpecSubject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rnn_spec.cases.records import Case
+    from rnn_spec.judge.faults import Fault
+    from rnn_spec.subjects.base import Subject
+
+RESULTS = "rnn-spec-results"
+_key = pytest.StashKey[Check]()
+
+
+def clause(id: str) -> pytest.MarkDecorator:
+    """The clause that a test checks, and its results are counted for."""
+    if id not in clauses():
+        raise ValueError(f"no clause is called {id!r}")
+    return pytest.mark.clause(id)
+
+
+def standard(**flags: Any) -> pytest.MarkDecorator:
+    """Run the test on every standard case with these flag values (a tuple: any of them)."""
+    return pytest.mark.cases(False, **flags)
+
+
+def every(**flags: Any) -> pytest.MarkDecorator:
+    """As `standard`, but with ``--exhaustive`` on every case of the full product with these values."""
+    return pytest.mark.cases(True, **flags)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The suite's options."""
+    group = parser.getgroup("rnn-spec")
+    group.addoption("--subject", default="torch", help="what to judge: a name, or package.module:attribute")
+    group.addoption("--exhaustive", action="store_true", help="the full product of flags")
+    group.addoption("--results", default=RESULTS, help="folder for results.json and reproductions")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers, and the recorder of results in the process that sees all reports."""
+    config.addinivalue_line("markers", "clause(id): the clause that the test checks")
+    config.addinivalue_line("markers", "cases(exhaustive, **flags): the cases that the test runs on")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Recorder(config), "rnn-spec-recorder")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test its cases."""
+    for mark in metafunc.definition.iter_markers("cases"):
+        wanted = {k: v if isinstance(v, tuple) else (v,) for k, v in mark.kwargs.items()}
+        whole = mark.args[0] and metafunc.config.getoption("exhaustive")
+        recipes = [
+            r
+            for r in (product.full() if whole else product.standard())
+            if all(getattr(r, name) in values for name, values in wanted.items())
+        ]
+        if not recipes:
+            raise pytest.UsageError(f"{metafunc.definition.nodeid}: no case has {mark.kwargs}")
+        metafunc.parametrize("case", recipes, ids=map(str, recipes), indirect=True)
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest) -> Case:
+    """The question that a test is parametrized with."""
+    recipe: product.Recipe = request.param
+    return recipe.case()
+
+
+@pytest.fixture(scope="session")
+def subject(request: pytest.FixtureRequest) -> Subject:
+    """What is under test."""
+    return find_subject(request.config.getoption("subject"))
+
+
+def find_subject(name: str) -> Subject:
+    """The subject of a name, ``fault:NAME`` included; SubjectError with a sentence where there is none."""
+    kind, _, fault = name.partition(":")
+    if kind != "fault":
+        return registry.load(name)
+    if fault not in FAULTS:
+        raise registry.SubjectError(f"no fault is called {fault!r}: known are {', '.join(FAULTS)}")
+    return faulty(FAULTS[fault])
+
+
+def faulty(fault: Fault) -> Subject:
+    """The spec as a subject, with one step replaced by the fault's."""
+    step: dict[str, Any] = {fault.step: fault.replacement}
+    changes: dict[str, Any] = {
+        "model": {"model": type(fault.name, (RNN,), step)},
+        "adjoint": {"adjoint": type(fault.name, (Adjoint,), step)},
+        "layer": step,
+    }[fault.of]
+    subject: Subject = type(fault.name, (SpecSubject,), {"name": f"fault:{fault.name}", **changes})()
+    return subject
+
+
+@pytest.fixture(scope="session")
+def memory() -> Memory:
+    """What this run has asked and computed so far."""
+    return Memory()
+
+
+@pytest.fixture
+def check(request: pytest.FixtureRequest, subject: Subject, memory: Memory) -> Check:
+    """The test's clause, brought together with the subject."""
+    (mark,) = request.node.iter_markers("clause")
+    request.node.user_properties.append(("subject", subject.version() or subject.title))
+    try:
+        found = Check(clauses()[mark.args[0]], subject, memory)
+    except NotClaimed as e:
+        pytest.skip(str(e))
+    request.node.stash[_key] = found
+    return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Turn what a check raised into its verdict: failed with an explanation, or not claimed."""
+    report: Any = yield
+    found, error = item.stash.get(_key, None), call.excinfo and call.excinfo.value
+    mark = item.get_closest_marker("clause")
+    if mark is None or (call.when != "call" and report.passed):
+        return report
+    if isinstance(error, registry.SubjectError):
+        report.user_properties.append(("could not run", str(error)))
+        report.longrepr = str(error)
+        return report
+    if isinstance(error, NotClaimed):
+        report.outcome, report.longrepr = "skipped", (str(item.path), 0, str(error))
+    message, script = "", None
+    if report.failed:
+        id = found.case.id if found and found.case else None
+        if isinstance(error, Nonconformity) and found:
+            script = _reproduce(item, found)
+            message = explain(found.clause, id, str(error), script)
+            report.longrepr = message
+        else:  # not the subject's failure but the check's own: keep pytest's traceback
+            message = f"{mark.args[0]}: the check itself broke: {report.longreprtext}"
+    elif report.skipped:
+        message = report.longrepr[2].removeprefix("Skipped: ")
+    verdict = Verdict(
+        check=item.nodeid.rpartition("/")[2],
+        clause=mark.args[0],
+        outcome="not claimed" if report.skipped else report.outcome,
+        case=found.case.id if found and found.case else None,
+        headroom=found.headroom if found else None,
+        message=message,
+        reproduction=script,
+    )
+    report.user_properties.append(("verdict", vars(verdict)))
+    return report
+
+
+def _reproduce(item: pytest.Item, check: Check) -> str | None:
+    """Write the stand-alone script of a failed comparison, and say where."""
+    worst = check.worst
+    if worst is None or worst.holds or check.case is None or "~" in check.case.id:
+        return None
+    expected = check.memory.expectations.get(check.case.id)
+    if expected is None or worst.name not in expected.arrays or worst.expected != expected.arrays[worst.name].value[worst.index]:
+        return None
+    folder = Path(item.config.getoption("results")) / "reproductions"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{check.clause.id}-{check.case.id}.py"
+    shape = expected.arrays[worst.name].value.shape
+    subject = dict(item.user_properties).get("subject", "the subject")
+    path.write_text(reproduction.script(check.case, check.clause.id, worst, str(subject), shape))
+    return str(path)
+
+
+class Recorder:
+    """Collects every verdict, in the one process that sees all reports, into results.json."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Begin an empty run."""
+        self.config = config
+        self.results = Results(config.getoption("subject"), exhaustive=config.getoption("exhaustive"))
+        self.path = Path(config.getoption("results")) / "results.json"
+        self.written = time.monotonic()
+        self.refused: str | None = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take a verdict from a report; keep results.json valid, and at most seconds old."""
+        properties = dict(report.user_properties)
+        if reason := properties.get("could not run"):
+            self.refused = str(reason)
+        if isinstance(found := properties.get("verdict"), dict):
+            self.results.version = str(properties.get("subject", self.results.version))
+            self.results.verdicts.append(Verdict(**found))
+            if time.monotonic() - self.written > 5:
+                self.results.write(self.path)
+                self.written = time.monotonic()
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """What is not claimed is an n."""
+        if report.skipped and "verdict" in dict(report.user_properties):
+            return "not claimed", "n", "NOT CLAIMED"
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write results.json; a run that judged nothing, or could not run, exits with 2."""
+        if self.refused or (self.results.verdicts and not any(v.outcome != "not claimed" for v in self.results.verdicts)):
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+        if self.results.verdicts:
+            self.results.complete = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not self.refused
+            self.results.write(self.path)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """The table by area, the failures, and where results.json lies."""
+        if self.refused:
+            terminalreporter.write_line("")
+            terminalreporter.write_line(f"rnn-spec: {self.refused}", red=True)
+        elif self.results.verdicts:
+            console = Console(file=terminalreporter._tw._file, width=max(terminalreporter._tw.fullwidth, 80))
+            console.print()
+            table.show(self.results, console, failures=self.config.getoption("tbstyle") == "no")
+            console.print(f"results: {self.path}", highlight=False, soft_wrap=True)

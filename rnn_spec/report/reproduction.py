@@ -1,0 +1,86 @@
+"""A stand-alone script for a failed comparison: torch and NumPy only, at most 40 lines."""
+
+from __future__ import annotations
+
+import pprint
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rnn_spec.cases.records import Case
+    from rnn_spec.judge.compare import Comparison
+
+SCRIPT = '''\
+"""{clause}, case {case}: {name}{index}.
+
+Expected {expected!r} within {bound:.3g}; {subject} answered {got!r}.
+"""
+import numpy as np, torch
+
+def dyadic(exponent, shape, text):  # integers times 2^-exponent: exact in every dtype
+    return torch.tensor(np.ldexp(np.array(text.split(), float), -exponent).reshape(shape), dtype=torch.{dtype})
+
+data = {{
+{data}
+}}
+data = {{name: dyadic(*value) for name, value in data.items()}}
+rnn = torch.nn.RNN(**{config}).to(torch.{dtype}).train({training})
+rnn.load_state_dict({{name: value for name, value in data.items() if name in rnn.state_dict()}})
+x, h_0 = data["input"], data.get("h_0")
+leaves = dict(rnn.named_parameters(), **{{n: t.requires_grad_() for n, t in (("input", x), ("h_0", h_0)) if t is not None}})
+torch.manual_seed({seed}){earlier}
+output, h_n = rnn(x, h_0)
+got = {{"output": output, "h_n": h_n}}
+{gradients}got = got[{name!r}].detach().double().numpy()
+print("shape   ", got.shape, "expected", {shape})
+print("got     ", got[{position}].item())
+print("expected", {expected!r}, "within", {bound!r})
+'''
+
+GRADIENTS = '''\
+found = torch.autograd.grad([output, h_n], list(leaves.values()), [data["g_output"], data["g_h_n"]])
+got.update({"grad " + n: g for n, g in zip(leaves, found)})
+'''
+
+
+def script(case: Case, clause: str, comparison: Comparison, subject: str, shape: tuple[int, ...]) -> str:
+    """The script that shows what torch.nn.RNN answers to `case` where the comparison was worst."""
+    arrays = {**case.parameters, "input": case.input}
+    if case.h_0 is not None:
+        arrays["h_0"] = case.h_0
+    gradients = case.cotangents is not None and comparison.name.startswith("grad ")
+    if gradients and case.cotangents is not None:
+        arrays |= {"g_output": case.cotangents.output, "g_h_n": case.cotangents.h_n}
+    earlier = ""
+    if case.earlier:
+        arrays |= {f"earlier{i}": call.input for i, call in enumerate(case.earlier)}
+        modes = [call.training for call in case.earlier]
+        earlier = f"\nfor i, mode in enumerate({modes}): rnn.train(mode)(data[f'earlier{{i}}'])\nrnn.train({case.training})"
+    return SCRIPT.format(
+        clause=clause,
+        case=case.id,
+        name=comparison.name,
+        index=list(comparison.index),
+        position=comparison.index,
+        expected=comparison.expected,
+        bound=comparison.bound,
+        got=comparison.got,
+        subject=subject,
+        dtype=case.dtype,
+        data="\n".join(f"    {name!r}: {_literal(array)}," for name, array in arrays.items()),
+        config=pprint.pformat(asdict(case.config), width=10_000, sort_dicts=False),
+        training=case.training,
+        seed=case.seed,
+        earlier=earlier,
+        gradients=GRADIENTS if gradients else "",
+        shape=shape,
+    )
+
+
+def _literal(array: np.ndarray) -> str:
+    """(exponent, shape, the integers), for an array of integers times a power of two."""
+    exponent = next((e for e in range(60) if not (np.ldexp(array, e) % 1).any()), 60)
+    integers = " ".join(str(int(n)) for n in np.ldexp(array, exponent).ravel())
+    return f"({exponent}, {array.shape}, {integers!r})"

@@ -1,0 +1,41 @@
+"""results.json: every verdict of a run. The terminal's table and all other reports are views of it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+import rnn_spec
+from rnn_spec.judge.verdict import Verdict
+
+
+@dataclass
+class Results:
+    """A run: what was judged, with what, every verdict, and whether the run came to its end."""
+
+    subject: str
+    version: str = ""
+    exhaustive: bool = False
+    complete: bool = False
+    rnn_spec: str = rnn_spec.__version__
+    python: str = platform.python_version()
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    def write(self, path: Path) -> None:
+        """Write atomically: whoever reads finds the old file or the new one, never a part."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.verdicts.sort(key=lambda v: v.check)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(self), indent=1))
+        Path(temporary).replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Results:
+        """Read what `write` wrote; msgspec.ValidationError says what in a file is not as it must be."""
+        return msgspec.json.decode(path.read_bytes(), type=cls)

@@ -1,0 +1,104 @@
+"""The terminal's view of a run: a table by area, the failures, what is not yet checked."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from rnn_spec.spec.catalogue import areas, clauses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from rnn_spec.report.results import Results
+
+COLUMNS = ("clauses", "checks", "passed", "failed", "not claimed", "not yet checked")
+
+
+def show(results: Results, console: Console, *, failures: bool = True) -> None:
+    """Print the whole view; `failures=False` leaves their texts out."""
+    console.print(by_area(results))
+    if unchecked := not_yet_checked(results):
+        console.print(Text.assemble(("not yet checked: ", "bold"), " ".join(unchecked)))
+    if failures:
+        for text in failure_texts(results):
+            console.print()
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print()
+    console.print(verdict(results))
+
+
+def by_area(results: Results) -> Table:
+    """One row an area: how many clauses and checks, what became of them, and the worst headroom."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    worst: dict[str, float] = {}
+    for v in results.verdicts:
+        area = clauses()[v.clause].area
+        counts[area].update(("checks", v.outcome))
+        if v.headroom is not None:
+            worst[area] = max(worst.get(area, 0.0), v.headroom)
+    for clause in clauses().values():
+        counts[clause.area]["clauses"] += 1
+    for id in not_yet_checked(results):
+        counts[clauses()[id].area]["not yet checked"] += 1
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=f"{results.version or results.subject}", title_justify="left")
+    table.add_column("area", no_wrap=True)
+    for name in (*COLUMNS, "worst headroom"):
+        table.add_column("\n".join(name.rsplit(" ", 1)), justify="right")
+    for area, title in areas().items():
+        row = counts[area]
+        cells = [Text(str(row[name] or "·"), style=_style(name, row[name])) for name in COLUMNS]
+        table.add_row(f"{area:4} {title}", *cells, _ratio(worst.get(area)))
+    total = sum(counts.values(), Counter())
+    table.add_section()
+    table.add_row("all", *(str(total[name]) for name in COLUMNS), _ratio(max(worst.values(), default=None)))
+    return table
+
+
+def failure_texts(results: Results) -> Iterator[str]:
+    """The first failure of each clause in full, and how many more there are."""
+    failed: dict[str, list[str]] = defaultdict(list)
+    for v in results.verdicts:
+        if v.outcome == "failed":
+            failed[v.clause].append(v.message)
+    for id in clauses():
+        if messages := failed.get(id):
+            more = f"\n  and {len(messages) - 1} more checks of {id}" if len(messages) > 1 else ""
+            yield messages[0] + more
+
+
+def not_yet_checked(results: Results) -> list[str]:
+    """The clauses that no check of this run names."""
+    return [id for id in clauses() if id not in {v.clause for v in results.verdicts}]
+
+
+def verdict(results: Results) -> Text:
+    """One sentence: conforms or not, and on what ground."""
+    outcomes = Counter(v.outcome for v in results.verdicts)
+    name = results.version or results.subject
+    if not results.complete:
+        return Text(f"{name}: the run was interrupted after {len(results.verdicts)} checks", "yellow")
+    if outcomes["failed"]:
+        clause_count = len({v.clause for v in results.verdicts if v.outcome == "failed"})
+        return Text(
+            f"{name} does not conform: {outcomes['failed']} of {outcomes['passed'] + outcomes['failed']} checks "
+            f"fail, of {clause_count} clauses",
+            "bold red",
+        )
+    if not outcomes["passed"]:
+        return Text(f"{name}: nothing was judged", "bold red")
+    return Text(f"{name} conforms: {outcomes['passed']} checks passed", "bold green")
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2g}"
+
+
+def _style(name: str, count: int) -> str:
+    return {"failed": "bold red", "not claimed": "yellow", "not yet checked": "dim"}.get(name, "") if count else "dim"

@@ -1,0 +1,106 @@
+"""The spec itself as a subject: a small recurrent layer in NumPy. With a fault in it, a wrong one.
+
+Computes in NumPy's float32 for the dtypes of 32 bits and fewer, in float64 otherwise, and rounds
+its results once to the case's dtype.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from rnn_spec.cases.records import Observation
+from rnn_spec.spec.arithmetic import FORMATS, PlainArithmetic
+from rnn_spec.spec.gradient import Adjoint
+from rnn_spec.spec.model import RNN
+from rnn_spec.subjects.base import Subject
+
+if TYPE_CHECKING:
+    from rnn_spec.cases.records import Case
+    from rnn_spec.spec.model import Config
+
+
+class SpecSubject(Subject):
+    """A layer object's life, step by step: build, seed, call, differentiate, answer."""
+
+    name = "spec"
+    dtypes = ("float64", "float32", "float16", "bfloat16")
+    model: ClassVar[type[RNN]] = RNN
+    adjoint: ClassVar[type[Adjoint]] = Adjoint
+
+    def version(self) -> str:
+        """NumPy's, for it does the arithmetic."""
+        return f"{self.name} (NumPy {np.__version__})"
+
+    def run(self, case: Case) -> Observation:
+        """Answer one Case."""
+        self.random = np.random.RandomState(case.seed)
+        rnn = self.build(case)
+        for call in case.earlier:
+            self.call(rnn, case.config, call.input, call.h_0, call.training)
+        before = str(self.random.get_state())
+        output, h_n, masks = self.call(rnn, case.config, case.input, case.h_0, case.training, case.lengths)
+        drew = before != str(self.random.get_state())
+        gradients = {}
+        if (g := case.cotangents) is not None:
+            gradients = self.adjoint(rnn).backward(g.output, g.h_n, case.lengths, masks)
+            if case.h_0 is None:
+                del gradients["h_0"]
+        held = {**case.parameters, "input": case.input, "output": output, "h_n": h_n}
+        if case.h_0 is not None:
+            held["h_0"] = case.h_0
+        return Observation(
+            output=self.rounded(output, case.dtype),
+            h_n=self.rounded(h_n, case.dtype),
+            gradients={name: self.rounded(value, case.dtype) for name, value in gradients.items()},
+            dtypes={"output": self.dtype(case), "h_n": self.dtype(case)},
+            parameters=self.shapes(case.config),
+            aliases=tuple(f"{a}, {b}" for a, b in combinations(held, 2) if np.may_share_memory(held[a], held[b])),
+            drew=drew,
+        )
+
+    def build(self, case: Case) -> RNN:
+        """The layer, with the case's parameters."""
+        return self.model(case.config, case.parameters, self.arithmetic(case.dtype))
+
+    def call(
+        self, rnn: RNN, config: Config, input: np.ndarray, h_0: Any, training: bool, lengths: Any = None
+    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray] | None]:
+        """Call the layer: (output, h_n, the masks it drew)."""
+        time, batch = self.axes(config, input)
+        masks = None
+        if training and config.dropout > 0:
+            width = config.num_directions * config.hidden_size
+            masks = [self.mask((time, batch, width), config.dropout) for _ in range(config.num_layers - 1)]
+        return (*rnn.forward(input, h_0, lengths, masks), masks)
+
+    def axes(self, config: Config, input: np.ndarray) -> tuple[int, int]:
+        """(T, N) of an input in the config's layout."""
+        if input.ndim == 2:
+            return input.shape[0], 1
+        return (input.shape[1], input.shape[0]) if config.batch_first else input.shape[:2]
+
+    def mask(self, shape: tuple[int, ...], p: float) -> np.ndarray:
+        """What dropout keeps of one layer's output (T, N, D*H): each element with probability 1 - p."""
+        return self.random.random_sample(shape) >= p
+
+    def arithmetic(self, dtype: str) -> PlainArithmetic:
+        """What the layer computes in."""
+        return PlainArithmetic("float64" if dtype == "float64" else "float32")
+
+    def rounded(self, x: np.ndarray, dtype: str) -> np.ndarray:
+        """The results in the case's dtype: nearest, ties to even."""
+        if dtype != "bfloat16":
+            return x.astype(dtype)
+        scale = 2.0 ** (np.frexp(x)[1] - FORMATS["bfloat16"].precision).astype(np.float64)
+        return np.where(np.isfinite(x), np.round(x / scale) * scale, x)
+
+    def dtype(self, case: Case) -> str:
+        """The results' dtype."""
+        return case.dtype
+
+    def shapes(self, config: Config) -> dict[str, tuple[int, ...]]:
+        """The layer's own parameters."""
+        return config.parameter_shapes()
