@@ -2,8 +2,9 @@
 
 __version__ = "0.1.0"
 
+from rnn_spec.assertion import assert_conforms
 from rnn_spec.cases.records import Call, Case, Cotangents, Error, Expectation, Observation
 from rnn_spec.spec.model import Config
 from rnn_spec.subjects.base import Subject
 
-__all__ = ["Call", "Case", "Config", "Cotangents", "Error", "Expectation", "Observation", "Subject"]
+__all__ = ["Call", "Case", "Config", "Cotangents", "Error", "Expectation", "Observation", "Subject", "assert_conforms"]

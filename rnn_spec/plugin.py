@@ -61,11 +61,17 @@ def every(**flags: Any) -> pytest.MarkDecorator:
     return pytest.mark.cases(True, **flags)
 
 
+def named(*ids: str) -> pytest.MarkDecorator:
+    """Run the test on the cases of these ids: for a law that needs particular flags and sizes."""
+    return pytest.mark.parametrize("case", [product.Recipe.parse(id) for id in ids], ids=ids, indirect=True)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The suite's options."""
     group = parser.getgroup("rnn-spec")
     group.addoption("--subject", default="torch", help="what to judge: a name, or package.module:attribute")
     group.addoption("--exhaustive", action="store_true", help="the full product of flags")
+    group.addoption("--clause", action="append", default=[], help="only this clause or area; may be repeated")
     group.addoption("--results", default=RESULTS, help="folder for results.json and reproductions")
 
 
@@ -90,6 +96,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if not recipes:
             raise pytest.UsageError(f"{metafunc.definition.nodeid}: no case has {mark.kwargs}")
         metafunc.parametrize("case", recipes, ids=map(str, recipes), indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what ``--clause`` selects."""
+    if wanted := tuple(config.getoption("clause")):
+        chosen = []
+        for item in items:
+            mark = item.get_closest_marker("clause")
+            if mark and (mark.args[0] in wanted or clauses()[mark.args[0]].area in wanted):
+                chosen.append(item)
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+        items[:] = chosen
 
 
 @pytest.fixture
@@ -212,11 +230,15 @@ class Recorder:
         self.written = time.monotonic()
         self.refused: str | None = None
 
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Remember the session, to end it where nothing can be judged."""
+        self.session = session
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take a verdict from a report; keep results.json valid, and at most seconds old."""
         properties = dict(report.user_properties)
         if reason := properties.get("could not run"):
-            self.refused = str(reason)
+            self.refused, self.session.shouldstop = str(reason), "rnn-spec could not run"
         if isinstance(found := properties.get("verdict"), dict):
             self.results.version = str(properties.get("subject", self.results.version))
             self.results.verdicts.append(Verdict(**found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +14,8 @@ from rnn_spec.cases.records import Bound, Case, Error, Expectation, Observation
 from rnn_spec.judge.compare import Comparison, Nonconformity, compare
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rnn_spec.spec.catalogue import Clause
 
 
@@ -92,7 +95,9 @@ class Check:
             h_0=None if case.h_0 is None else case.h_0.copy(),
         )
         try:
-            observation = self.subject.run(own)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a warning is no error, whatever pytest is told
+                observation = self.subject.run(own)
         except Exception as e:  # a subject that raises has answered
             return Observation(error=Error("forward", type(e).__name__, " ".join(str(e).split())))
         if not isinstance(observation, Observation):
@@ -137,6 +142,21 @@ class Check:
         second = bounds.error if other_bounds is None else other_bounds.error
         self.same_shape(name, got, other)
         self.within(name, got, Bound(np.asarray(other, np.float64), bounds.error + second))
+
+    def same(self, case: Case, **arrays: Any) -> None:
+        """What some other way to the answer of `case` gave, as its output or h_n, agrees with that answer.
+
+        The other way has to be one that the bound of `case` covers, too: another order, or in pieces.
+        """
+        answer, expected = self.ask(case).arrays(), self.expect(case).arrays
+        for name, got in arrays.items():
+            self.agree(name, got, answer[name], expected[name])
+
+    def parameters(self, case: Case) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of the subject's own parameters; NotClaimed where it does not tell them."""
+        if (shapes := self.ask(case).parameters) is None:
+            raise NotClaimed("not claimed: parameter shapes")
+        return shapes
 
     def equal(self, name: str, got: Any, expected: Any) -> None:
         """Two arrays or plain values are equal, arrays bit for bit but for the sign of zero."""

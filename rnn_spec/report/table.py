@@ -25,7 +25,7 @@ def show(results: Results, console: Console, *, failures: bool = True) -> None:
     """Print the whole view; `failures=False` leaves their texts out."""
     console.print(by_area(results))
     if unchecked := not_yet_checked(results):
-        console.print(Text.assemble(("not yet checked: ", "bold"), " ".join(unchecked)))
+        console.print(Text.assemble(("not yet checked: ", "bold"), ", ".join(ranges(unchecked))))
     if failures:
         for text in failure_texts(results):
             console.print()
@@ -47,7 +47,7 @@ def by_area(results: Results) -> Table:
         counts[clause.area]["clauses"] += 1
     for id in not_yet_checked(results):
         counts[clauses()[id].area]["not yet checked"] += 1
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=f"{results.version or results.subject}", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     table.add_column("area", no_wrap=True)
     for name in (*COLUMNS, "worst headroom"):
         table.add_column("\n".join(name.rsplit(" ", 1)), justify="right")
@@ -76,6 +76,16 @@ def failure_texts(results: Results) -> Iterator[str]:
 def not_yet_checked(results: Results) -> list[str]:
     """The clauses that no check of this run names."""
     return [id for id in clauses() if id not in {v.clause for v in results.verdicts}]
+
+
+def ranges(ids: list[str]) -> list[str]:
+    """The ids, each area's consecutive numbers as one range: ``ARG-01 to 10``."""
+    runs: list[list[str]] = []
+    for id in ids:
+        area, number = id.split("-")
+        follows = runs and runs[-1][-1] == f"{area}-{int(number) - 1:02}"
+        runs[-1].append(id) if follows else runs.append([id])
+    return [run[0] if len(run) == 1 else f"{run[0]} to {run[-1].partition('-')[2]}" for run in runs]
 
 
 def verdict(results: Results) -> Text:

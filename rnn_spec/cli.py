@@ -1,0 +1,143 @@
+"""The `rnn-spec` command: a thin layer over pytest with the project's plugin."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+import pytest
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+import rnn_spec
+from rnn_spec import plugin
+from rnn_spec.cases.product import Recipe
+from rnn_spec.cases.records import Case
+from rnn_spec.judge.check import Check
+from rnn_spec.judge.compare import Nonconformity, compare
+from rnn_spec.spec.catalogue import areas, clauses
+from rnn_spec.subjects.registry import SubjectError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CONFORMS, FAILS, COULD_NOT_RUN = 0, 1, 2
+
+
+def suite() -> Path:
+    """Where the conformance modules are: in the installed package, or in the checkout beside it."""
+    package = Path(__file__).parent
+    installed = package / "conformance"
+    return installed if installed.is_dir() else package.parent / "tests" / "conformance"
+
+
+def run_suite(arguments: Sequence[str]) -> int:
+    """Run the suite as `rnn-spec check` does, whatever pytest configuration lies about."""
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    folder, ini = suite(), Path(__file__).with_name("suite.ini")
+    fixed = ["-c", str(ini), f"--rootdir={folder}", f"--confcutdir={folder}", "-p", "xdist.plugin",
+             "-p", "rnn_spec.plugin", "-p", "no:cacheprovider", "-qq", "--tb=no", "-rN"]  # fmt: skip
+    return int(pytest.main([*fixed, str(folder), *arguments]))
+
+
+class CouldNotRun(click.ClickException):
+    """One sentence that says what could not be done, and exit status 2."""
+
+    exit_code = COULD_NOT_RUN
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(rnn_spec.__version__)
+def main() -> None:
+    """Say in code that runs what torch.nn.RNN is, and judge anything that claims to be it."""
+
+
+def _known_clauses(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if value not in clauses() and value not in areas():
+            raise click.BadParameter(f"no clause or area is called {value!r}; areas are {', '.join(areas())}")
+    return values
+
+
+@main.command()
+@click.argument("subject", default="torch")
+@click.option("--clause", "wanted", multiple=True, callback=_known_clauses, help="Only this clause or area; may be repeated.")  # fmt: skip
+@click.option("--exhaustive", is_flag=True, help="The full product of flags, thousands of cases.")
+@click.option("-n", "processes", default="0", metavar="N", help="Processes: a number, or auto.")
+@click.option("--results", default=plugin.RESULTS, type=click.Path(file_okay=False), help="Folder for results.json.")
+def check(subject: str, wanted: tuple[str, ...], exhaustive: bool, processes: str, results: str) -> None:
+    """Judge SUBJECT: torch (the default), torch:DEVICE, or your own as package.module:attribute.
+
+    Exits with 0 if it conforms, 1 if it does not, 2 if it could not be run.
+    """
+    if not (processes.isdigit() or processes == "auto"):
+        raise click.BadParameter(f"-n takes a number or auto, not {processes!r}")
+    arguments = [f"--subject={subject}", f"--results={results}", *(f"--clause={id}" for id in wanted)]
+    arguments += ["--exhaustive"] if exhaustive else []
+    arguments += [f"-n{processes}"] if processes != "0" else []
+    code = run_suite(arguments)
+    sys.exit(code if code in (CONFORMS, FAILS) else COULD_NOT_RUN)
+
+
+@main.command()
+@click.argument("id")
+@click.option("--subject", default="torch", help="Whose answer to show.")
+@click.option("--full", is_flag=True, help="Every element of every array.")
+def case(id: str, subject: str, full: bool) -> None:
+    """Print the case ID, its expectation, and what a subject answers."""
+    try:
+        question = Recipe.parse(id.partition("~")[0]).case()
+        judge = Check(clauses()["SHP-06"], plugin.find_subject(subject))
+        console = Console()
+        if "~" in id:
+            console.print(f"{id} is derived in a test from the case below.", highlight=False)
+        with np.printoptions(threshold=sys.maxsize if full else 40, edgeitems=2, linewidth=console.width):
+            show_case(question, judge, console)
+    except (ValueError, SubjectError) as e:
+        raise CouldNotRun(str(e)) from e
+
+
+def show_case(case: Case, judge: Check, console: Console) -> None:
+    """The question, then each array: where it is worst, and expected, bound and answered numbers."""
+    case = judge.claimed(case)
+    console.print(f"[bold]{case.id}[/bold]", highlight=False)
+    console.print(f"{case.config}\ntraining={case.training}, dtype={case.dtype}, seed={case.seed}", highlight=False)
+    given = {**case.parameters, "input": case.input} | ({} if case.h_0 is None else {"h_0": case.h_0})
+    for name, array in given.items():
+        console.print(f"[bold]{name}[/bold] {array.shape}\n{array}", highlight=False)
+    try:
+        answer = judge.ask(case).arrays()
+    except Nonconformity as e:
+        console.print(f"[bold red]the subject {e}[/bold red]", highlight=False)
+        return
+    table = Table("array", "differing", "worst at", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("expected", "bound", "answered", "headroom"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, expected in judge.expect(case).arrays.items():
+        got = answer.get(name)
+        console.print(f"[bold]{name}[/bold] {expected.value.shape}", highlight=False)
+        console.print(f"expected\n{expected.value}\nbound\n{expected.error}\nanswered\n{got}", highlight=False)
+        try:
+            c = compare(name, got if got is not None else np.zeros(0), expected)
+        except Nonconformity as e:
+            table.add_row(name, "all", "", "", "", str(e))
+            continue
+        numbers = f"{c.expected:.8g}", f"{c.bound:.2g}", f"{c.got:.8g}", f"{c.headroom:.2g}"
+        table.add_row(name, f"{c.differing}/{c.size}", str(list(c.index)), *numbers)
+    console.print(table)
+
+
+@main.command()
+@click.option("--rounds", default=3, show_default=True, help="How often each is timed.")
+@click.option("--exhaustive", is_flag=True, help="Time the full product, too.")
+def bench(rounds: int, exhaustive: bool) -> None:
+    """Time the standard check against torch's import plus the same calls in a bare torch loop."""
+    from rnn_spec import benchmark
+
+    benchmark.report(Console(), rounds, exhaustive)
