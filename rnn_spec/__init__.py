@@ -7,4 +7,14 @@ from rnn_spec.cases.records import Call, Case, Cotangents, Error, Expectation, O
 from rnn_spec.spec.model import Config
 from rnn_spec.subjects.base import Subject
 
-__all__ = ["Call", "Case", "Config", "Cotangents", "Error", "Expectation", "Observation", "Subject", "assert_conforms"]
+__all__ = [
+    "Call",
+    "Case",
+    "Config",
+    "Cotangents",
+    "Error",
+    "Expectation",
+    "Observation",
+    "Subject",
+    "assert_conforms",
+]

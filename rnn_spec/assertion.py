@@ -35,7 +35,9 @@ def assert_conforms(module: torch.nn.RNN, input: Any, hx: torch.Tensor | None = 
     import torch
 
     if module.training and module.dropout and module.num_layers > 1:
-        raise ValueError("the module is in training mode with dropout, which is random: call module.eval() first")
+        raise ValueError(
+            "the module is in training mode with dropout, which is random: call module.eval() first"
+        )
     dtype = str(next(iter(module.parameters())).dtype).removeprefix("torch.")
     if dtype not in FORMATS:
         raise ValueError(f"the module's parameters are {dtype}; what can be judged is {', '.join(FORMATS)}")
@@ -47,17 +49,23 @@ def assert_conforms(module: torch.nn.RNN, input: Any, hx: torch.Tensor | None = 
         answer, h_n = module(input, hx)
     layout = _Layout(module, input)
     x, output = layout.time_major(input), layout.time_major(answer)
-    L, D, (time, batch) = config.num_layers, config.num_directions, x.shape[:2]
+    L, D, batch = config.num_layers, config.num_directions, x.shape[1]
     h_0 = np.zeros((L * D, batch, config.hidden_size)) if hx is None else _numbers(hx)
     h_0, finals = (h.reshape(L, D, batch, config.hidden_size) for h in (h_0, _numbers(h_n)))
     parameters = {name: _numbers(p) for name, p in module.named_parameters()}
     last = (layout.lengths - 1, np.zeros(batch, int))
     worst = 0.0
     for layer in range(L):
-        y = output if layer == L - 1 else layout.time_major(_lower(module, layer + 1)(input, _first(hx, (layer + 1) * D))[0])
+        y = (
+            output
+            if layer == L - 1
+            else layout.time_major(_lower(module, layer + 1)(input, _first(hx, (layer + 1) * D))[0])
+        )
         expected = step_bounds(config, parameters, dtype, layer, x, y, h_0[layer], layout.lengths)
         if np.isinf(expected.error).all():
-            raise ValueError(f"{dtype} is too coarse for sums of {x.shape[2] + config.hidden_size + 2} terms to be judged")
+            raise ValueError(
+                f"{dtype} is too coarse for sums of {x.shape[2] + config.hidden_size + 2} terms to be judged"
+            )
         worst = max(worst, _judge("REC-05", f"output of layer {layer}", y, expected))
         for d in range(D):
             place = (last[d], np.arange(batch), slice(d * config.hidden_size, (d + 1) * config.hidden_size))

@@ -88,7 +88,11 @@ def report(console: Console, rounds: int, exhaustive: bool) -> None:
             "import torch": [sys.executable, "-c", "import torch"],
             "rnn-spec check": check,
             "rnn-spec check -n 2": [*check, "-n", "2"],
-            **({"rnn-spec check --exhaustive -n 2": [*check, "--exhaustive", "-n", "2"]} if exhaustive else {}),
+            **(
+                {"rnn-spec check --exhaustive -n 2": [*check, "--exhaustive", "-n", "2"]}
+                if exhaustive
+                else {}
+            ),
         }
         seconds: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(rounds):
@@ -97,7 +101,9 @@ def report(console: Console, rounds: int, exhaustive: bool) -> None:
                 _output(command)
                 seconds[name].append(time.perf_counter() - started)
     base = statistics.median(seconds["import torch"]) + float(loop)
-    table = Table("what", "seconds", "least", "most", "ratio", title=f"medians of {rounds}; {calls} calls in the check")
+    table = Table(
+        "what", "seconds", "least", "most", "ratio", title=f"medians of {rounds}; {calls} calls in the check"
+    )
     table.add_row("bare torch loop", f"{float(loop):.2f}", "", "", "")
     for name, times in seconds.items():
         median = statistics.median(times)
@@ -114,6 +120,6 @@ def _output(command: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    from rnn_spec import benchmark  # the module that the suite imports, not this run of it
+    import rnn_spec.benchmark  # noqa: PLW0406 - the module that the suite imports, not this run of it
 
-    benchmark.replay()
+    rnn_spec.benchmark.replay()

@@ -67,10 +67,14 @@ def _known_clauses(_: click.Context, __: click.Parameter, values: tuple[str, ...
 
 @main.command()
 @click.argument("subject", default="torch")
-@click.option("--clause", "wanted", multiple=True, callback=_known_clauses, help="Only this clause or area; may be repeated.")  # fmt: skip
+@click.option(
+    "--clause", "wanted", multiple=True, callback=_known_clauses, help="Only this clause or area; repeatable."
+)
 @click.option("--exhaustive", is_flag=True, help="The full product of flags, thousands of cases.")
 @click.option("-n", "processes", default="0", metavar="N", help="Processes: a number, or auto.")
-@click.option("--results", default=plugin.RESULTS, type=click.Path(file_okay=False), help="Folder for results.json.")
+@click.option(
+    "--results", default=plugin.RESULTS, type=click.Path(file_okay=False), help="Folder for results.json."
+)
 def check(subject: str, wanted: tuple[str, ...], exhaustive: bool, processes: str, results: str) -> None:
     """Judge SUBJECT: torch (the default), torch:DEVICE, or your own as package.module:attribute.
 
@@ -107,7 +111,9 @@ def show_case(case: Case, judge: Check, console: Console) -> None:
     """The question, then each array: where it is worst, and expected, bound and answered numbers."""
     case = judge.claimed(case)
     console.print(f"[bold]{case.id}[/bold]", highlight=False)
-    console.print(f"{case.config}\ntraining={case.training}, dtype={case.dtype}, seed={case.seed}", highlight=False)
+    console.print(
+        f"{case.config}\ntraining={case.training}, dtype={case.dtype}, seed={case.seed}", highlight=False
+    )
     given = {**case.parameters, "input": case.input} | ({} if case.h_0 is None else {"h_0": case.h_0})
     for name, array in given.items():
         console.print(f"[bold]{name}[/bold] {array.shape}\n{array}", highlight=False)
@@ -122,7 +128,9 @@ def show_case(case: Case, judge: Check, console: Console) -> None:
     for name, expected in judge.expect(case).arrays.items():
         got = answer.get(name)
         console.print(f"[bold]{name}[/bold] {expected.value.shape}", highlight=False)
-        console.print(f"expected\n{expected.value}\nbound\n{expected.error}\nanswered\n{got}", highlight=False)
+        console.print(
+            f"expected\n{expected.value}\nbound\n{expected.error}\nanswered\n{got}", highlight=False
+        )
         try:
             c = compare(name, got if got is not None else np.zeros(0), expected)
         except Nonconformity as e:

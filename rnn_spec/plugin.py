@@ -34,7 +34,7 @@ from rnn_spec.subjects import registry
 from rnn_spec.subjects.spec import SpecSubject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from rnn_spec.cases.records import Case
     from rnn_spec.judge.faults import Fault
@@ -165,7 +165,7 @@ def check(request: pytest.FixtureRequest, subject: Subject, memory: Memory) -> C
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Turn what a check raised into its verdict: failed with an explanation, or not claimed."""
     report: Any = yield
     found, error = item.stash.get(_key, None), call.excinfo and call.excinfo.value
@@ -208,7 +208,11 @@ def _reproduce(item: pytest.Item, check: Check) -> str | None:
     if worst is None or worst.holds or check.case is None or "~" in check.case.id:
         return None
     expected = check.memory.expectations.get(check.case.id)
-    if expected is None or worst.name not in expected.arrays or worst.expected != expected.arrays[worst.name].value[worst.index]:
+    if (
+        expected is None
+        or worst.name not in expected.arrays
+        or worst.expected != expected.arrays[worst.name].value[worst.index]
+    ):
         return None
     folder = Path(item.config.getoption("results")) / "reproductions"
     folder.mkdir(parents=True, exist_ok=True)
@@ -255,10 +259,14 @@ class Recorder:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write results.json; a run that judged nothing, or could not run, exits with 2."""
-        if self.refused or (self.results.verdicts and not any(v.outcome != "not claimed" for v in self.results.verdicts)):
+        if self.refused or (
+            self.results.verdicts and not any(v.outcome != "not claimed" for v in self.results.verdicts)
+        ):
             session.exitstatus = pytest.ExitCode.INTERRUPTED
         if self.results.verdicts:
-            self.results.complete = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not self.refused
+            self.results.complete = (
+                exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not self.refused
+            )
             self.results.write(self.path)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -44,7 +44,9 @@ SIZES = {
 }
 
 
-def dyadic(name: str, shape: tuple[int, ...], exponent: int, low: int = 16, signed: bool = True) -> np.ndarray:
+def dyadic(
+    name: str, shape: tuple[int, ...], exponent: int, low: int = 16, signed: bool = True
+) -> np.ndarray:
     """Integers of magnitude low .. 127 times 2^-exponent, float64, decided by the name alone."""
     random = np.random.RandomState(zlib.crc32(name.encode()))
     integers = random.randint(low, 128, shape)

@@ -86,6 +86,8 @@ class Recipe:
         """The recipe of an id; ValueError with a sentence where there is none."""
         size, *words = id.split("-")
         values: dict[str, Any] = {"size": size}
+        name: str
+        value: Any
         flags = {"bi": ("bidirectional", True), "nobias": ("bias", False), "noh0": ("h_0", False),
                  "batch_first": ("batch_first", True), "unbatched": ("batched", False),
                  "train": ("training", True)}  # fmt: skip
@@ -105,7 +107,9 @@ class Recipe:
             values[name] = value
         recipe = cls(**values)
         if size not in data.SIZES or str(recipe) != id:
-            known = f"sizes are {', '.join(data.SIZES)}" if size not in data.SIZES else f"did you mean {recipe}"
+            known = (
+                f"sizes are {', '.join(data.SIZES)}" if size not in data.SIZES else f"did you mean {recipe}"
+            )
             raise ValueError(f"case id {id!r} does not name a case ({known})")
         return recipe
 

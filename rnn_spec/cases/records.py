@@ -1,7 +1,7 @@
-"""The three records that everything is a flow of.
+r"""The three records that everything is a flow of.
 
     Case  --subject-->  Observation  --judge-->  Verdict
-      \\----spec----->  Expectation  ----^
+      \----spec----->  Expectation  ----^
 
 Arrays are NumPy's; a Case's are float64 whatever its dtype, and exact in bfloat16, so that one
 Case serves every dtype without rounding.
@@ -140,7 +140,7 @@ class Observation:
     warnings: tuple[str, ...] = ()
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Every array by name: ``output``, ``h_n``, ``grad input``, ``grad h_0``, ``grad weight_ih_l0`` ..."""
+        """Every array by name: ``output``, ``h_n``, ``grad input``, ``grad weight_ih_l0`` ..."""
         found = {"output": self.output, "h_n": self.h_n}
         return {name: a for name, a in found.items() if a is not None} | {
             f"grad {name}": a for name, a in self.gradients.items()

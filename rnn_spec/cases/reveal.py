@@ -30,29 +30,32 @@ def masks(case: Case, observation: Observation) -> list[np.ndarray] | None:
     c, last = case.config, case.config.num_layers - 1
     rnn = RNN(c, case.parameters, PlainArithmetic())
     rnn.forward(case.input, case.h_0)  # layer 0 is below every mask, so its output is as it is here
-    time, batch, width = (*rnn.tapes[0, 0].after.shape[:2], c.num_directions * c.hidden_size)
+    time, batch = rnn.tapes[0, 0].after.shape[:2]
     if c.dropout == 1:
-        return [np.zeros((time, batch, width), bool) for _ in range(last)]
-    output, h_n = observation.output, observation.h_n
-    if np.shape(output) != rnn_shape(case) or np.size(h_n) != (last + 1) * c.num_directions * batch * c.hidden_size:
+        return [np.zeros((time, batch, c.num_directions * c.hidden_size), np.bool_) for _ in range(last)]
+    output, h_n = np.asarray(observation.output, np.float64), np.asarray(observation.h_n, np.float64)
+    states = (last + 1, c.num_directions, batch, c.hidden_size)
+    if output.shape != output_shape(case) or h_n.size != np.prod(states):
         return None
-    alive = np.ones((time, batch), bool)
-    below = rnn.join([rnn.flip(t.after, alive) if d else t.after for (k, d), t in rnn.tapes.items() if k == 0])
+    alive = np.ones((time, batch), np.bool_)
+    below = rnn.join(
+        [rnn.flip(t.after, alive) if d else t.after for (k, d), t in rnn.tapes.items() if k == 0]
+    )
     # What each layer's W_ih reads, for every combination of the masks so far.
-    kept, read = [()], [below]
-    h_n = np.asarray(h_n, np.float64).reshape(last + 1, c.num_directions, batch, c.hidden_size)
+    kept: list[tuple[bool, ...]] = [()]
+    read: list[np.ndarray] = [below]
     for layer in range(1, last + 1):
         read = [0.75 * m * r / (1 - c.dropout) for r in read for m in (0.0, 1.0)]
         kept = [(*k, m) for k in kept for m in (False, True)]
         if layer < last:
             bias = np.concatenate([_bias(case, layer, d) for d in range(c.num_directions)])
             read = [rnn.activation(r + bias) for r in read]
-    seen = _pre_activation(case, rnn.to_time_major(np.asarray(output, np.float64)))
+    seen = _pre_activation(case, rnn.to_time_major(output))
     nearest = np.argmin(np.abs(np.stack(read) - seen), axis=0)
     found = [np.array([k[i] for k in kept])[nearest] for i in range(last)]
     for i in range(last - 1):  # hidden above: ambiguous, so given as kept, but at the end h_n shows it
         found[i] |= ~np.logical_and.reduce(found[i + 1 :])
-        _read_final_state(case, i, h_n, below, found)
+        _read_final_state(case, i, h_n.reshape(states), below, found)
     return found
 
 
@@ -60,15 +63,17 @@ def hidden(case: Case) -> set[str]:
     """The arrays of an answer that depend on what no answer reveals.
 
     With three layers, an element of the lower mask that the upper one hides still enters the
-    gradients of the middle layer's two weight matrices, by way of the elements beside it.
+    gradients of the middle layer's two weight matrices, by way of the elements beside it. With one
+    time step h_n shows all of every mask.
     """
-    if not case.dropping or case.config.dropout == 1:
+    time = case.input.shape[1 if case.config.batch_first and case.batched else 0]
+    if not case.dropping or case.config.dropout == 1 or time == 1:
         return set()
     middle = [parameter_suffix(k, d) for k in range(1, case.config.num_layers - 1) for d in range(2)]
     return {f"grad weight_{kind}{suffix}" for kind in ("ih", "hh") for suffix in middle}
 
 
-def rnn_shape(case: Case) -> tuple[int, ...]:
+def output_shape(case: Case) -> tuple[int, ...]:
     """The shape of the case's output."""
     return (*case.input.shape[:-1], case.config.num_directions * case.config.hidden_size)
 
@@ -76,7 +81,8 @@ def rnn_shape(case: Case) -> tuple[int, ...]:
 def _bias(case: Case, layer: int, direction: int) -> np.ndarray:
     suffix = parameter_suffix(layer, direction)
     zeros = np.zeros(case.config.hidden_size)
-    return case.parameters.get(f"bias_ih{suffix}", zeros) + case.parameters.get(f"bias_hh{suffix}", zeros)
+    b_ih, b_hh = (case.parameters.get(f"bias_{kind}{suffix}", zeros) for kind in ("ih", "hh"))
+    return b_ih + b_hh
 
 
 def _inverse(case: Case, h: np.ndarray) -> np.ndarray:
@@ -84,7 +90,8 @@ def _inverse(case: Case, h: np.ndarray) -> np.ndarray:
     if case.config.nonlinearity == "relu":
         return h
     edge = 1 - FORMATS[case.dtype].unit_roundoff
-    return np.arctanh(np.clip(h, -edge, edge))
+    z: np.ndarray = np.arctanh(np.clip(h, -edge, edge))
+    return z
 
 
 def _pre_activation(case: Case, output: np.ndarray) -> np.ndarray:
@@ -100,7 +107,9 @@ def _pre_activation(case: Case, output: np.ndarray) -> np.ndarray:
     return np.concatenate(parts, axis=-1)
 
 
-def _read_final_state(case: Case, i: int, h_n: np.ndarray, below: np.ndarray, found: list[np.ndarray]) -> None:
+def _read_final_state(
+    case: Case, i: int, h_n: np.ndarray, below: np.ndarray, found: list[np.ndarray]
+) -> None:
     """Mask i at each direction's last step, from the final state of layer i + 1 (only i = 0 of 3 layers)."""
     H = case.config.hidden_size
     for d in range(case.config.num_directions):

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 class Answers(Protocol):
     """What is asked: the part of a subject that judging needs."""
 
-    levels: frozenset[str]
+    @property
+    def levels(self) -> frozenset[str]:
+        """What is claimed."""
 
     def run(self, case: Case) -> Observation:
         """Answer one Case."""
@@ -137,7 +139,9 @@ class Check:
         if not comparison.holds:
             raise Nonconformity(str(comparison))
 
-    def agree(self, name: str, got: Any, other: Any, bounds: Bound, other_bounds: Bound | None = None) -> None:
+    def agree(
+        self, name: str, got: Any, other: Any, bounds: Bound, other_bounds: Bound | None = None
+    ) -> None:
         """Two answers to questions that have one answer are within the sum of their bounds."""
         second = bounds.error if other_bounds is None else other_bounds.error
         self.same_shape(name, got, other)

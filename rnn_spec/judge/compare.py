@@ -61,7 +61,9 @@ def compare(name: str, got: np.ndarray, expected: Bound) -> Comparison:
     value, bound = expected.value, expected.error
     with np.errstate(all="ignore"):
         error = np.abs(got - value)
-        ratio = np.where(error <= bound, np.divide(error, bound, where=bound > 0, out=np.zeros_like(error)), np.inf)
+        ratio = np.where(
+            error <= bound, np.divide(error, bound, where=bound > 0, out=np.zeros_like(error)), np.inf
+        )
         outside = error > bound
         ratio = np.where(outside & (bound > 0), error / bound, ratio)
         # An expected infinity or NaN must be met exactly; an infinite bound takes anything.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rnn_spec.cases.records import Case
     from rnn_spec.judge.compare import Comparison
 
@@ -20,7 +22,8 @@ Expected {expected!r} within {bound:.3g}; {subject} answered {got!r}.
 import numpy as np, torch
 
 def dyadic(exponent, shape, text):  # integers times 2^-exponent: exact in every dtype
-    return torch.tensor(np.ldexp(np.array(text.split(), float), -exponent).reshape(shape), dtype=torch.{dtype})
+    integers = np.array(text.split(), float).reshape(shape)
+    return torch.tensor(np.ldexp(integers, -exponent), dtype=torch.{dtype})
 
 data = {{
 {data}
@@ -29,7 +32,7 @@ data = {{name: dyadic(*value) for name, value in data.items()}}
 rnn = torch.nn.RNN(**{config}).to(torch.{dtype}).train({training})
 rnn.load_state_dict({{name: value for name, value in data.items() if name in rnn.state_dict()}})
 x, h_0 = data["input"], data.get("h_0")
-leaves = dict(rnn.named_parameters(), **{{n: t.requires_grad_() for n, t in (("input", x), ("h_0", h_0)) if t is not None}})
+leaves = dict(rnn.named_parameters(), **{{n: data[n].requires_grad_() for n in ("input", "h_0") if n in data}})
 torch.manual_seed({seed}){earlier}
 output, h_n = rnn(x, h_0)
 got = {{"output": output, "h_n": h_n}}
@@ -39,10 +42,10 @@ print("got     ", got[{position}].item())
 print("expected", {expected!r}, "within", {bound!r})
 '''
 
-GRADIENTS = '''\
+GRADIENTS = """\
 found = torch.autograd.grad([output, h_n], list(leaves.values()), [data["g_output"], data["g_h_n"]])
 got.update({"grad " + n: g for n, g in zip(leaves, found)})
-'''
+"""
 
 
 def script(case: Case, clause: str, comparison: Comparison, subject: str, shape: tuple[int, ...]) -> str:
@@ -57,7 +60,8 @@ def script(case: Case, clause: str, comparison: Comparison, subject: str, shape:
     if case.earlier:
         arrays |= {f"earlier{i}": call.input for i, call in enumerate(case.earlier)}
         modes = [call.training for call in case.earlier]
-        earlier = f"\nfor i, mode in enumerate({modes}): rnn.train(mode)(data[f'earlier{{i}}'])\nrnn.train({case.training})"
+        earlier = f"\nfor i, mode in enumerate({modes}):\n    rnn.train(mode)(data[f'earlier{{i}}'])"
+        earlier += f"\nrnn.train({case.training})"
     return SCRIPT.format(
         clause=clause,
         case=case.id,
@@ -69,7 +73,7 @@ def script(case: Case, clause: str, comparison: Comparison, subject: str, shape:
         got=comparison.got,
         subject=subject,
         dtype=case.dtype,
-        data="\n".join(f"    {name!r}: {_literal(array)}," for name, array in arrays.items()),
+        data="\n".join(_lines(arrays)),
         config=pprint.pformat(asdict(case.config), width=10_000, sort_dicts=False),
         training=case.training,
         seed=case.seed,
@@ -77,6 +81,15 @@ def script(case: Case, clause: str, comparison: Comparison, subject: str, shape:
         gradients=GRADIENTS if gradients else "",
         shape=shape,
     )
+
+
+def _lines(arrays: dict[str, np.ndarray]) -> Iterator[str]:
+    """The arrays as entries of a dict, a layer and direction's parameters on one line."""
+    groups: dict[str, list[str]] = {}
+    for name, array in arrays.items():
+        suffix = name[name.index("_l") :] if name.startswith(("weight", "bias")) else name
+        groups.setdefault(suffix, []).append(f"{name!r}: {_literal(array)},")
+    return (f"    {' '.join(entries)}" for entries in groups.values())
 
 
 def _literal(array: np.ndarray) -> str:

@@ -97,8 +97,8 @@ def verdict(results: Results) -> Text:
     if outcomes["failed"]:
         clause_count = len({v.clause for v in results.verdicts if v.outcome == "failed"})
         return Text(
-            f"{name} does not conform: {outcomes['failed']} of {outcomes['passed'] + outcomes['failed']} checks "
-            f"fail, of {clause_count} clauses",
+            f"{name} does not conform: {outcomes['failed']} of "
+            f"{outcomes['passed'] + outcomes['failed']} checks fail, of {clause_count} clauses",
             "bold red",
         )
     if not outcomes["passed"]:
@@ -111,4 +111,8 @@ def _ratio(value: float | None) -> str:
 
 
 def _style(name: str, count: int) -> str:
-    return {"failed": "bold red", "not claimed": "yellow", "not yet checked": "dim"}.get(name, "") if count else "dim"
+    return (
+        {"failed": "bold red", "not claimed": "yellow", "not yet checked": "dim"}.get(name, "")
+        if count
+        else "dim"
+    )

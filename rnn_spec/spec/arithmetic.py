@@ -32,14 +32,18 @@ the implementation's format, v = 2^-53 that of the reference, eta what one under
 5. *relu* is exact, monotone and 1-Lipschitz: it adds nothing, and nothing is left of dz where
    z + dz <= 0. Its derivative is unknown, hence off by at most 1, where 0 is within dz of z.
 6. *Overflow.* Where m (1 + gamma_n) may pass the format's largest number, some order overflows and
-   some does not: the bound there is infinite. Where the operands themselves are infinite or NaN
-   the answer is the same in every order (IEEE 754), and it is demanded exactly.
+   some does not: the bound there is infinite. Where operands are themselves infinite or NaN, and
+   the rest (whose mass m then is) does not overflow, the answer is the same in every order (IEEE
+   754), and it is demanded exactly.
 7. *The bound's own rounding.* Every quantity above is a sum of non-negative products, computed
    with relative error far below 2^-30; SLACK enlarges it by that much.
 
-What it can see: an element that is off by more than about 2 (n + 5) u relative to its mass. So at
-n = I + H + 2 = 10 in float32, five bits above the last (tests/tools/test_bounds.py holds the
-claim, and that correct implementations stay inside).
+What it can see: one step from exact operands, a sum of n = I + H + 2 terms and its activation, has a
+bound of at most `Format.resolution(n)`, about (n + 10) u, times its mass m (for |tanh z| <= |z| <= m).
+An answer that is off by more is always flagged, and so is a correct implementation of something
+else (weights that lost bits, say) that lies more than twice as far away. At n = 10 in float32 that
+is 20 u m: the fifth bit above the last (tests/tools/test_bounds.py holds the claim, and that
+correct implementations stay inside).
 """
 
 from __future__ import annotations
@@ -88,6 +92,12 @@ class Format:
         """gamma_n = n u / (1 - n u), infinite from n u = 1 on (Higham, Lemma 3.1)."""
         nu = n * self.unit_roundoff
         return nu / (1 - nu) if nu < 1 else np.inf
+
+    def resolution(self, n: int) -> float:
+        """What one step of n terms can see, relative to its mass (the docstring's last paragraph)."""
+        ulps = 2 * TANH_ULPS * (self.unit_roundoff + REFERENCE.unit_roundoff)
+        gamma = self.gamma(n) + REFERENCE.gamma(n)
+        return (gamma + ulps * (1 + gamma)) * SLACK**2
 
 
 FORMATS = {
@@ -210,8 +220,13 @@ class Bounded:
         return Bounded(move(self.value), error, self.format, mass, self.terms)
 
     def magnitude(self) -> np.ndarray:
-        """|x| + dx, at least the implementation's own |x^|."""
-        return np.abs(self.value) + self.error
+        """|x| + dx, at least the implementation's own |x^|; 0 for what is infinite or NaN (step 6)."""
+        found = np.abs(self.value) + self.error
+        return found if np.isfinite(found).all() else np.where(np.isfinite(self.value), found, 0.0)
+
+    def size(self) -> np.ndarray:
+        """|x|; what is not a number has none, for times any other it is the same."""
+        return np.nan_to_num(np.abs(self.value), nan=0.0)
 
     def open(self) -> Bounded:
         """This as a sum to which more terms may be added."""
@@ -227,11 +242,10 @@ class Bounded:
         gamma = f.gamma(n)
         underflow = 2 * n * f.underflow * (1 + gamma)
         error = (self.error + (gamma + REFERENCE.gamma(n)) * self.mass + underflow) * SLACK
-        overflows = ~(self.mass * (1 + gamma) < f.largest)
-        if overflows.any():
-            error = np.where(overflows, np.inf, error)
-            error = np.where(np.isfinite(self.value), error, 0.0)
-        return Bounded(self.value, error, f)
+        value, open = self.value, ~(self.mass * (1 + gamma) + self.error < f.largest)
+        if open.any():
+            value, error = np.where(open, np.nan_to_num(value), value), np.where(open, np.inf, error)
+        return Bounded(value, known(value, error), f)
 
     def __add__(self, other: Bounded) -> Bounded:
         a, b = self.open(), other.open()
@@ -242,14 +256,20 @@ class Bounded:
         magnitude = b.magnitude()
         error = 0.0 if np.ndim(a.error) == 0 else a.error @ magnitude
         if np.ndim(b.error):
-            error = error + np.abs(a.value) @ b.error
+            error = error + a.size() @ b.error
         return Bounded(a.value @ b.value, error, a.format, a.magnitude() @ magnitude, a.shape[-1])
 
     def __mul__(self, other: Bounded) -> Bounded:
         a, b = self.rounded(), other.rounded()
         magnitude = b.magnitude()
-        error = a.error * magnitude + np.abs(a.value) * b.error
+        error = a.error * magnitude + a.size() * b.error
         return Bounded(a.value * b.value, error, a.format, a.magnitude() * magnitude, 1)
+
+
+def known(value: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """The error, and 0 where the value is infinite or NaN for certain (step 6)."""
+    finite = np.isfinite(value)
+    return error if finite.all() else np.where(finite, error, 0.0)
 
 
 class BoundedArithmetic:
@@ -267,21 +287,23 @@ class BoundedArithmetic:
         h = np.tanh(z.value)
         grown = (1 - np.tanh(np.maximum(np.abs(z.value) - z.error, 0)) ** 2) * z.error
         ulps = 2 * TANH_ULPS * (self.format.unit_roundoff + REFERENCE.unit_roundoff)
-        return Bounded(h, (grown + ulps * (np.abs(h) + grown) + self.format.underflow) * SLACK, self.format)
+        error = (grown + ulps * (np.abs(h) + grown) + self.format.underflow) * SLACK
+        return Bounded(h, known(h, error), self.format)
 
     def relu(self, z: Bounded) -> Bounded:
         z = z.rounded()
         left = np.minimum(z.error, np.maximum(z.value + z.error, 0))
-        return Bounded(np.maximum(z.value, 0), left, self.format)
+        return Bounded(np.maximum(z.value, 0), known(z.value, left), self.format)
 
     def tanh_slope(self, h: Bounded) -> Bounded:
         h = h.rounded()
-        square, error = h.value**2, h.error * (2 * np.abs(h.value) + h.error)
-        return Bounded(1 - square, error, self.format, 1 + square + error, 2).rounded()
+        # 1 - h h, fused or not, or (1 - h)(1 + h), which has three roundings.
+        error = h.error * (h.size() + h.magnitude())
+        return Bounded(1 - h.value**2, error, self.format, 1 + h.magnitude() ** 2, 3).rounded()
 
     def relu_slope(self, h: Bounded) -> Bounded:
         h = h.rounded()
-        unknown = (h.value - h.error <= 0) & (h.value + h.error > 0)
+        unknown = ~((h.value - h.error > 0) | (h.value + h.error <= 0))
         return Bounded((h.value > 0).astype(np.float64), unknown.astype(np.float64), self.format)
 
     def scale(self, y: Bounded, p: float) -> Bounded:
@@ -295,9 +317,7 @@ class BoundedArithmetic:
     def where(self, condition: np.ndarray, x: Bounded, other: Bounded | float) -> Bounded:
         x = x.rounded()
         value, error = (other.value, other.error) if isinstance(other, Bounded) else (other, 0.0)
-        return Bounded(
-            np.where(condition, x.value, value), np.where(condition, x.error, error), self.format
-        )
+        return Bounded(np.where(condition, x.value, value), np.where(condition, x.error, error), self.format)
 
     def stack(self, arrays: Sequence[Bounded]) -> Bounded:
         return self._gather([a.rounded() for a in arrays], np.stack)
@@ -330,7 +350,9 @@ class HighPrecision(PlainArithmetic):
         self._slope = np.frompyfunc(lambda h: flint.arb(1 if h > 0 else 0), 1, 1)
 
     def array(self, x: Any) -> np.ndarray:
-        return self._take(np.asarray(x) if np.asarray(x).dtype == object else np.asarray(x, np.float64).astype(object))
+        return self._take(
+            np.asarray(x) if np.asarray(x).dtype == object else np.asarray(x, np.float64).astype(object)
+        )
 
     def tanh(self, z: np.ndarray) -> np.ndarray:
         return self._tanh(z)
@@ -346,7 +368,10 @@ class HighPrecision(PlainArithmetic):
 
     def nearest(self, x: np.ndarray) -> np.ndarray:
         """The float64 nearest to each element; ValueError where the ball is too wide to tell."""
-        low, high = (np.vectorize(lambda a, e=end: float(getattr(a, e)()), otypes=[float])(x) for end in ("lower", "upper"))
+        low, high = (
+            np.vectorize(lambda a, e=end: float(getattr(a, e)()), otypes=[float])(x)
+            for end in ("lower", "upper")
+        )
         if not (low == high).all():
             raise ValueError(f"{(low != high).sum()} of {x.size} elements need more bits to be rounded")
         return low

@@ -58,8 +58,8 @@ class Adjoint:
             for direction, g in enumerate(self.split(g_y)):
                 index = layer * D + direction
                 tape = rnn.tapes[layer, direction]
-                g = rnn.flip(g, alive) if direction == 1 else g
-                delta, g_h_0[index] = self.scan(tape, g, g_n[index], alive)
+                own = rnn.flip(g, alive) if direction == 1 else g
+                delta, g_h_0[index] = self.scan(tape, own, g_n[index], alive)
                 suffix = parameter_suffix(layer, direction)
                 for kind, value in self.parameters(tape, delta).items():
                     gradients[kind + suffix] = value
@@ -67,7 +67,7 @@ class Adjoint:
                 g_x.append(rnn.flip(below, alive) if direction == 1 else below)
             g_y = self.merge(g_x)
             if layer and masks is not None:
-                g_y = rnn.between_layers(g_y, masks[layer - 1])
+                g_y = self.between_layers(g_y, masks[layer - 1])
         return {
             "input": rnn.from_time_major(g_y),
             "h_0": rnn.final_states([g_h_0[i] for i in range(len(g_h_0))]),
@@ -81,7 +81,7 @@ class Adjoint:
 
     def scan(self, tape: Tape, g_y: Array, carry: Array, alive: np.ndarray) -> tuple[Array, Array]:
         """Carry the cotangent back through time: delta (T, N, H) and the cotangent of h_0 (N, H)."""
-        slope = self.slope(tape.after)
+        slope = self.slope(tape)
         deltas = []
         for t in reversed(range(g_y.shape[0])):
             delta = self.delta(g_y[t], carry, slope[t])
@@ -94,9 +94,10 @@ class Adjoint:
             deltas.append(delta)
         return self.ops.stack(deltas[::-1]), carry
 
-    def slope(self, h: Array) -> Array:
-        """act'(z), from h = act(z)."""
-        return self.ops.tanh_slope(h) if self.config.nonlinearity == "tanh" else self.ops.relu_slope(h)
+    def slope(self, tape: Tape) -> Array:
+        """act'(z_t), from h_t = act(z_t)."""
+        tanh = self.config.nonlinearity == "tanh"
+        return self.ops.tanh_slope(tape.after) if tanh else self.ops.relu_slope(tape.after)
 
     def delta(self, g_y: Array, carry: Array, slope: Array) -> Array:
         """The cotangent of z_t."""
@@ -122,3 +123,7 @@ class Adjoint:
     def merge(self, g_x: list[Array]) -> Array:
         """Both directions read the same input, so their cotangents add."""
         return g_x[0] if len(g_x) == 1 else g_x[0] + g_x[1]
+
+    def between_layers(self, g_x: Array, mask: np.ndarray) -> Array:
+        """Dropout is linear and acts on each element alone: its own transpose."""
+        return self.rnn.between_layers(g_x, mask)

@@ -108,7 +108,7 @@ class RNN:
         rest of input is padding, and output is 0 there. masks, one (T, N, D*H) array of 0 and 1 for
         each layer but the last, say what training-mode dropout keeps; None: no dropout.
         """
-        self.batched = input.ndim == 3
+        self.batched, self.masks = input.ndim == 3, masks
         x = self.ops.array(self.to_time_major(input))
         time, batch = x.shape[:2]
         alive = np.arange(time)[:, None] < (np.full(batch, time) if lengths is None else lengths)
@@ -191,7 +191,7 @@ class RNN:
     def between_layers(self, y: Array, mask: np.ndarray) -> Array:
         """Training-mode dropout: keep where the mask says so, scaled by 1 / (1 - p)."""
         p = self.config.dropout
-        return self.ops.where(mask.astype(bool), y if p == 1 else self.ops.scale(y, 1 - p), 0.0)
+        return self.ops.where(mask.astype(bool), y if p == 1 else self.ops.scale(y, p), 0.0)
 
     def final_states(self, finals: list[Array]) -> Array:
         """h_n, (L*D, N, H), entry layer * D + direction; (L*D, H) unbatched."""

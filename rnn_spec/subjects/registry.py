@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnn_spec.subjects.base import Subject
@@ -58,7 +58,7 @@ def load(name: str) -> Subject:
 
 def _attribute(name: str, target: str) -> Callable[..., Any] | Subject:
     module, _, attribute = target.partition(":")
-    if (here := os.getcwd()) not in sys.path:  # a subject may lie in the folder one works in
+    if (here := str(Path.cwd())) not in sys.path:  # a subject may lie in the folder one works in
         sys.path.insert(0, here)
     try:
         found: Any = importlib.import_module(module)
@@ -72,7 +72,8 @@ def _attribute(name: str, target: str) -> Callable[..., Any] | Subject:
         found = getattr(found, part)
     if not callable(found) and not isinstance(found, Subject):
         raise SubjectError(f"subject {name!r}: {attribute!r} is neither a Subject nor makes one")
-    return found
+    made: Callable[..., Any] | Subject = found
+    return made
 
 
 def _line(e: Exception) -> str:

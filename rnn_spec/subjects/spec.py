@@ -57,7 +57,9 @@ class SpecSubject(Subject):
             gradients={name: self.rounded(value, case.dtype) for name, value in gradients.items()},
             dtypes={"output": self.dtype(case), "h_n": self.dtype(case)},
             parameters=self.shapes(case.config),
-            aliases=tuple(f"{a}, {b}" for a, b in combinations(held, 2) if np.may_share_memory(held[a], held[b])),
+            aliases=tuple(
+                f"{a}, {b}" for a, b in combinations(held, 2) if np.may_share_memory(held[a], held[b])
+            ),
             drew=drew,
         )
 

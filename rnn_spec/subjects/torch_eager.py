@@ -24,13 +24,14 @@ class TorchSubject(Subject):
         """Import torch; `device` is torch's name of the device to compute on."""
         from rnn_spec.subjects import torch_worker
 
-        self.worker, self.device = torch_worker, device
-        torch_worker.torch.empty(0, device=device)  # a device that is not there raises here
-        self.cls = self.module or torch_worker.torch.nn.RNN
+        self.worker: Any = torch_worker
+        self.device = device
+        self.worker.torch.empty(0, device=device)  # a device that is not there raises here
+        self.cls = self.module or self.worker.torch.nn.RNN
 
     def version(self) -> str:
         """The torch release, and the device where it is not the CPU."""
-        return self.worker.version() + ("" if self.device == "cpu" else f" on {self.device}")
+        return str(self.worker.version()) + ("" if self.device == "cpu" else f" on {self.device}")
 
     def run(self, case: Case) -> Observation:
         """Answer one Case in a new module."""
