@@ -242,9 +242,9 @@ class Bounded:
         gamma = f.gamma(n)
         underflow = 2 * n * f.underflow * (1 + gamma)
         error = (self.error + (gamma + REFERENCE.gamma(n)) * self.mass + underflow) * SLACK
-        value, open = self.value, ~(self.mass * (1 + gamma) + self.error < f.largest)
-        if open.any():
-            value, error = np.where(open, np.nan_to_num(value), value), np.where(open, np.inf, error)
+        value, unsure = self.value, ~(self.mass * (1 + gamma) + self.error < f.largest)
+        if unsure.any():
+            value, error = np.where(unsure, np.nan_to_num(value), value), np.where(unsure, np.inf, error)
         return Bounded(value, known(value, error), f)
 
     def __add__(self, other: Bounded) -> Bounded:
