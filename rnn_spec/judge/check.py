@@ -124,6 +124,8 @@ class Check:
         arrays, expected = self.ask(case).arrays(), self.expect(case).arrays
         wanted = [n for name in names for n in _matching(name, expected)]
         if not wanted:
+            if case.cotangents is not None:
+                self.gradients(case)
             raise ValueError(f"{case.id} has none of {', '.join(names)}: this check would compare nothing")
         for name in wanted:
             if name not in arrays:
@@ -161,6 +163,18 @@ class Check:
         if (shapes := self.ask(case).parameters) is None:
             raise NotClaimed("not claimed: parameter shapes")
         return shapes
+
+    def gradients(self, case: Case) -> Mapping[str, np.ndarray]:
+        """The subject's gradients; NotClaimed where it claims none."""
+        if "gradients" not in self.subject.levels:
+            raise NotClaimed("not claimed: gradients")
+        return self.ask(case).gradients
+
+    def told(self, what: str, fact: Any) -> Any:
+        """A fact of an Observation that a subject may leave out; NotClaimed where it is None."""
+        if fact is None:
+            raise NotClaimed(f"not claimed: {what}")
+        return fact
 
     def equal(self, name: str, got: Any, expected: Any) -> None:
         """Two arrays or plain values are equal, arrays bit for bit but for the sign of zero."""
