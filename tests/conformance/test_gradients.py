@@ -1,0 +1,213 @@
+"""Gradients: the derivatives of the forward pass (area GRD)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rnn_spec.cases import reveal
+from rnn_spec.cases.records import Cotangents
+from rnn_spec.plugin import clause, every, named, standard
+
+LAWS = (
+    "small-L1-tanh-float64",
+    "small-L2-relu-bi-float32",
+    "small-L3-tanh-bi-batch_first-noh0-float64",
+    "odd-L2-tanh-bi-float32",
+    "long-L1-tanh-float64",
+    "one-L2-tanh-nobias-float32",
+)
+DROPPING = (
+    "small-L2-tanh-p0.5-train-float64",
+    "small-L2-relu-bi-nobias-batch_first-p0.5-train-float32",
+    "small-L2-tanh-bi-unbatched-noh0-p0.5-train-float64",
+    "cell-L3-tanh-bi-p0.5-train-float64",
+    "cell-L3-relu-p0.5-train-float32",
+    "odd-L2-relu-p0.5-train-float32",
+)
+
+
+@clause("GRD-01")
+@standard()
+def test_gradient_of_the_input(case, check):
+    """The gradient of the input is the derivative of the forward pass at every step, row and feature."""
+    check.conforms(case, "grad input")
+
+
+@clause("GRD-02")
+@standard(h_0=True)
+def test_gradient_of_h_0(case, check):
+    """The gradient of h_0 is the derivative of the forward pass, for every layer and direction."""
+    check.conforms(case, "grad h_0")
+
+
+@clause("GRD-03")
+@standard()
+def test_gradients_of_the_parameters(case, check):
+    """The gradient of each parameter is its derivative, summed over every time step and batch row."""
+    check.conforms(case, "grad weight_*", "grad bias_*")
+
+
+@clause("GRD-03")
+@named("small-L1-tanh-float64", "small-L2-relu-bi-float32", "odd-L1-tanh-float32", "long-L1-tanh-float64")
+def test_gradients_of_the_parameters_add_up_over_time(case, check):
+    """The cotangents of single outputs, one after the other, give parts that add up to the whole gradient."""
+    steps = case.input.shape[0]
+    thirds = [case.derive(f"third {i}", cotangents=only(case, slice(i, steps, 3))) for i in range(3)]
+    whole = case.derive("no h_n", cotangents=only(case, slice(steps)))
+
+    parts = [check.gradients(third) for third in thirds]
+
+    for name, got in check.gradients(whole).items():
+        bounds = [check.expect(c).arrays[f"grad {name}"] for c in (whole, *thirds)]
+        total = sum(np.asarray(part[name], np.float64) for part in parts)
+        error = replace(bounds[0], error=sum(bound.error for bound in bounds[1:]))
+        check.agree(f"grad {name}", got, total, bounds[0], error)
+
+
+@clause("GRD-04")
+@standard(bias=True)
+def test_both_biases_have_one_gradient(case, check):
+    """The gradients of bias_ih and bias_hh of a layer and direction are equal."""
+    gradients, expected = check.gradients(case), check.expect(case).arrays
+
+    for name in (name for name in gradients if name.startswith("bias_ih")):
+        other = name.replace("bias_ih", "bias_hh")
+        bounds = expected[f"grad {name}"], expected[f"grad {other}"]
+        check.agree(f"grad {name}", gradients[name], gradients[other], *bounds)
+
+
+@clause("GRD-05")
+@named(*LAWS)
+@pytest.mark.parametrize("given", ["output", "h_n"])
+def test_either_cotangent_alone(case, given, check):
+    """A cotangent of output alone, or of h_n alone, gives the derivative of that alone."""
+    check.conforms(alone(case, given), "grad *")
+
+
+@clause("GRD-05")
+@named(*LAWS)
+def test_gradients_of_both_cotangents_are_the_sum(case, check):
+    """The gradients of output and of h_n, each alone, add up to those of both together."""
+    parts = alone(case, "output"), alone(case, "h_n")
+    first, second = (check.gradients(part) for part in parts)
+
+    for name, got in check.gradients(case).items():
+        bounds = [check.expect(part).arrays[f"grad {name}"] for part in (case, *parts)]
+        total = np.asarray(first[name], np.float64) + second[name]
+        error = replace(bounds[1], error=bounds[1].error + bounds[2].error)
+        check.agree(f"grad {name}", got, total, bounds[0], error)
+
+
+@clause("GRD-05")
+@named(*LAWS)
+def test_doubled_negated_cotangents_give_doubled_negated_gradients(case, check):
+    """Cotangents times -2 give gradients times -2."""
+    g = case.cotangents
+    scaled = case.derive("times -2", cotangents=Cotangents(g.output * -2, g.h_n * -2))
+
+    gradients = check.gradients(case)
+
+    for name, got in check.gradients(scaled).items():
+        bounds = check.expect(scaled).arrays[f"grad {name}"]
+        check.agree(f"grad {name}", got, np.asarray(gradients[name], np.float64) * -2, bounds)
+
+
+@clause("GRD-06")
+@every()
+def test_all_gradients_of_all_layers_and_directions(case, check):
+    """Every gradient is the derivative, of each layer and direction, for all combinations of flags."""
+    check.conforms(case, "grad *")
+
+
+@clause("GRD-06")
+@named(
+    "small-L2-tanh-bi-float32", "small-L3-tanh-bi-float64", "odd-L3-relu-float32", "cell-L2-relu-bi-float32"
+)
+def test_every_layer_and_direction_gets_a_gradient(case, check):
+    """A cotangent of output alone reaches every parameter and the h_0 of every layer and direction."""
+    gradients = check.gradients(alone(case, "output"))
+
+    for name, got in gradients.items():
+        check.holds(np.any(got), f"the gradient of {name} is all zeros")
+    for index, got in enumerate(gradients["h_0"]):
+        check.holds(np.any(got), f"the gradient of h_0[{index}] is all zeros")
+
+
+@clause("GRD-06")
+@named("small-L3-tanh-float64", "odd-L3-relu-float32")
+def test_lower_layers_learn_from_every_step(case, check):
+    """The last layer without recurrence, given a cotangent at one step, passes it down at that step."""
+    weights = {name: value * (not name.startswith("weight_hh_l2")) for name, value in case.parameters.items()}
+    first = case.derive("first step", parameters=weights, cotangents=only(case, slice(1)))
+
+    gradients = check.gradients(first)
+
+    for name, got in gradients.items():
+        check.holds(np.any(got) or name == "weight_hh_l2", f"the gradient of {name} is all zeros")
+
+
+@clause("GRD-08")
+@named("small-L1-relu-float32", "small-L2-relu-bi-float64", "odd-L1-relu-nobias-float32")
+def test_relu_has_no_slope_at_zero(case, check):
+    """A relu unit whose pre-activation is exactly 0 at every step gets no gradient for its parameters."""
+    unit = 2
+    dead = {name: value.copy() for name, value in case.parameters.items()}
+    for value in dead.values():
+        value[unit] = 0
+
+    gradients = check.gradients(case.derive("dead unit", parameters=dead))
+
+    for name in dead:
+        check.equal(f"grad {name}[{unit}]", gradients[name][unit], np.zeros(dead[name][unit].shape))
+
+
+@clause("GRD-08")
+@named("small-L1-relu-float32", "square-L1-relu-nobias-float64")
+def test_relu_layer_of_zero_parameters_gets_no_gradient(case, check):
+    """A relu layer whose parameters are all zero gets no gradient at all."""
+    zeros = {name: np.zeros(value.shape) for name, value in case.parameters.items()}
+    blank = case.derive("blank", parameters=zeros)
+
+    for name, got in check.gradients(blank).items():
+        check.equal(f"grad {name}", got, np.zeros(got.shape))
+
+
+@clause("GRD-13")
+@named(*DROPPING)
+def test_gradients_follow_the_masks_that_were_drawn(case, check):
+    """In training mode every gradient is the derivative under the masks that this very call drew."""
+    check.conforms(case, "grad *")
+
+
+@clause("GRD-13")
+@named("cell-L2-tanh-unbatched-p0.5-train-float64", "cell-L2-relu-bi-unbatched-p0.5-train-float32")
+def test_dropped_units_get_no_gradient(case, check):
+    """A unit of layer 0 whose only output was dropped gets no gradient from above, and every other one does."""
+    from_above = alone(case, "output")
+
+    gradients = check.gradients(from_above)
+
+    (mask,) = reveal.masks(from_above, check.ask(from_above))
+    kept = mask.reshape(case.config.num_directions, -1)
+    for direction, suffix in enumerate(("_l0", "_l0_reverse")[: len(kept)]):
+        passed = np.any(gradients[f"weight_ih{suffix}"], axis=1)
+        check.equal(
+            f"rows of grad weight_ih{suffix} that are not 0", passed.tolist(), kept[direction].tolist()
+        )
+
+
+def alone(case, given):
+    """`case` with this cotangent only: the other is zero."""
+    other = "h_n" if given == "output" else "output"
+    zeros = np.zeros(getattr(case.cotangents, other).shape)
+    return case.derive(f"{given} alone", cotangents=replace(case.cotangents, **{other: zeros}))
+
+
+def only(case, steps):
+    """The cotangent of the outputs at these steps only, and none of h_n; `case` has time first."""
+    output = np.zeros(case.cotangents.output.shape)
+    output[steps] = case.cotangents.output[steps]
+    return Cotangents(output, np.zeros(case.cotangents.h_n.shape))
