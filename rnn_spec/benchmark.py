@@ -70,7 +70,7 @@ def replay() -> None:
     import io
     import warnings
 
-    from rnn_spec.cli import run_suite
+    from rnn_spec.plugin import run_suite
 
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         run_suite(["--subject=rnn_spec.benchmark:Watched", f"--results={folder}"])

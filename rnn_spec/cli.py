@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import io
+import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+import textwrap
+from collections import Counter
+from typing import TYPE_CHECKING, ClassVar
 
 import click
 import numpy as np
 import pytest
 from rich import box
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 import rnn_spec
@@ -20,30 +24,15 @@ from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Case
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity, compare
+from rnn_spec.judge.faults import FAULTS
+from rnn_spec.judge.known import known as known_failures
 from rnn_spec.spec.catalogue import areas, clauses
 from rnn_spec.subjects.registry import SubjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    pass
 
 CONFORMS, FAILS, COULD_NOT_RUN = 0, 1, 2
-
-
-def suite() -> Path:
-    """Where the conformance modules are: in the installed package, or in the checkout beside it."""
-    package = Path(__file__).parent
-    installed = package / "conformance"
-    return installed if installed.is_dir() else package.parent / "tests" / "conformance"
-
-
-def run_suite(arguments: Sequence[str]) -> int:
-    """Run the suite as `rnn-spec check` does, whatever pytest configuration lies about."""
-    os.environ.pop("PYTEST_ADDOPTS", None)
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    folder, ini = suite(), Path(__file__).with_name("suite.ini")
-    fixed = ["-c", str(ini), f"--rootdir={folder}", f"--confcutdir={folder}", "-p", "xdist.plugin",
-             "-p", "rnn_spec.plugin", "-p", "no:cacheprovider", "-qq", "--tb=no", "-rN"]  # fmt: skip
-    return int(pytest.main([*fixed, str(folder), *arguments]))
 
 
 class CouldNotRun(click.ClickException):
@@ -85,7 +74,7 @@ def check(subject: str, wanted: tuple[str, ...], exhaustive: bool, processes: st
     arguments = [f"--subject={subject}", f"--results={results}", *(f"--clause={id}" for id in wanted)]
     arguments += ["--exhaustive"] if exhaustive else []
     arguments += [f"-n{processes}"] if processes != "0" else []
-    code = run_suite(arguments)
+    code = plugin.run_suite(arguments)
     sys.exit(code if code in (CONFORMS, FAILS) else COULD_NOT_RUN)
 
 
@@ -139,6 +128,76 @@ def show_case(case: Case, judge: Check, console: Console) -> None:
         numbers = f"{c.expected:.8g}", f"{c.bound:.2g}", f"{c.got:.8g}", f"{c.headroom:.2g}"
         table.add_row(name, f"{c.differing}/{c.size}", str(list(c.index)), *numbers)
     console.print(table)
+
+
+@main.command()
+@click.argument("subject", default="torch")
+@click.option("--id", "only", help="Only the known failure of this id.")
+@click.option("--reproduction", is_flag=True, help="Print the reproductions, too.")
+def known(subject: str, only: str | None, reproduction: bool) -> None:
+    """List what SUBJECT is known to get wrong: clause, releases, what happens, PyTorch's issue."""
+    rows = [k for k in known_failures() if k.subject == subject and only in (None, k.id)]
+    if not rows:
+        raise CouldNotRun(f"nothing is known of {subject!r}" + (f" by the id {only!r}" if only else ""))
+    for k in rows:
+        releases = k.releases or "every release"
+        click.secho(f"{k.id}", bold=True)
+        click.echo(f"  {k.clause} {clauses()[k.clause].text}")
+        click.echo(f"  {k.happens}")
+        click.echo(f"  {releases}; since {k.since}; {k.issue}")
+        if reproduction:
+            click.echo(textwrap.indent(k.reproduction.strip(), "    "))
+    click.echo(f"\n{len(rows)} known failures of {subject}")
+
+
+@main.command()
+@click.option("--write", is_flag=True, help="Write the checked-in list anew.")
+def owed(write: bool) -> None:
+    """Print how many checks each clause owes in a standard and in an exhaustive run."""
+    counts = {name: count_checks(name == "exhaustive") for name in ("standard", "exhaustive")}
+    text = json.dumps(counts, indent=1) + "\n"
+    if write:
+        plugin.OWED.write_text(text, encoding="utf-8")
+    click.echo(text, nl=False)
+
+
+def count_checks(exhaustive: bool) -> dict[str, int]:
+    """How many checks of each clause the suite collects."""
+
+    class Counting:
+        counts: ClassVar[Counter[str]] = Counter()
+
+        def pytest_collection_finish(self, session: pytest.Session) -> None:
+            marks = (item.get_closest_marker("clause") for item in session.items)
+            self.counts.update(mark.args[0] for mark in marks if mark)
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        plugin.run_suite(["--collect-only", *(["--exhaustive"] if exhaustive else [])], plugins=[Counting()])
+    return {id: Counting.counts[id] for id in clauses() if Counting.counts[id]}
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("-n", "processes", default=2, show_default=True, help="Processes.")
+@click.option(
+    "--named", is_flag=True, help="Only the clause that a fault names, until a check fails."
+)
+def faults(names: tuple[str, ...], processes: int, named: bool) -> None:
+    """Run the suite on named faults (all of them, or NAMES): which clause kills which.
+
+    Exits with 1 if one survives the clause that names it.
+    """
+    from rnn_spec import matrix
+
+    if unknown := set(names) - set(FAULTS):
+        raise CouldNotRun(f"no fault is called {unknown.pop()!r}: known are {', '.join(FAULTS)}")
+    chosen, console = list(names or FAULTS), Console()
+    with Progress(console=console, transient=True) as progress:
+        rows = matrix.rows(chosen, processes, named_only=named)
+        found = list(progress.track(rows, total=len(chosen)))
+    checks = set() if named or names else {t.id for t in matrix.collect()}
+    matrix.show(found, console, checks)
+    sys.exit(CONFORMS if all(row.killed for row in found) else FAILS)
 
 
 @main.command()

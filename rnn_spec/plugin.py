@@ -13,7 +13,10 @@ A conformance test names its clause and the cases it wants, and says what holds:
 
 from __future__ import annotations
 
+import json
+import os
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +24,10 @@ import pytest
 from rich.console import Console
 
 from rnn_spec.cases import product
-from rnn_spec.judge.check import Check, Memory, NotClaimed
+from rnn_spec.judge.check import Check, Memory, NotClaimed, fingerprint
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.faults import FAULTS
+from rnn_spec.judge.known import Known, expected_of
 from rnn_spec.judge.verdict import Verdict, explain
 from rnn_spec.report import reproduction, table
 from rnn_spec.report.results import Results
@@ -34,13 +38,14 @@ from rnn_spec.subjects import registry
 from rnn_spec.subjects.spec import SpecSubject
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from rnn_spec.cases.records import Case
     from rnn_spec.judge.faults import Fault
     from rnn_spec.subjects.base import Subject
 
 RESULTS = "rnn-spec-results"
+OWED = Path(__file__).with_name("owed.json")
 _key = pytest.StashKey[Check]()
 
 
@@ -71,6 +76,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rnn-spec")
     group.addoption("--subject", default="torch", help="what to judge: a name, or package.module:attribute")
     group.addoption("--exhaustive", action="store_true", help="the full product of flags")
+    group.addoption("--whole", action="store_true", help="fail if fewer checks run than each clause owes")
     group.addoption("--clause", action="append", default=[], help="only this clause or area; may be repeated")
     group.addoption("--results", default=RESULTS, help="folder for results.json and reproductions")
 
@@ -189,17 +195,49 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             message = f"{mark.args[0]}: the check itself broke: {report.longreprtext}"
     elif report.skipped:
         message = report.longrepr[2].removeprefix("Skipped: ")
+    expectation = _expected_failure(item, found)
+    if expectation and isinstance(error, Nonconformity) and expectation.explains(str(error)):
+        report.outcome, report.wasxfail, message = "skipped", expectation.id, expectation.happens
+    elif expectation and report.passed:
+        message = f"known failure {expectation.id!r} passes: take it out of known.toml"
+        report.outcome, report.longrepr = "failed", message
     verdict = Verdict(
-        check=item.nodeid.rpartition("/")[2],
+        check=_check_id(item),
         clause=mark.args[0],
-        outcome="not claimed" if report.skipped else report.outcome,
+        outcome=_outcome(report),
         case=found.case.id if found and found.case else None,
         headroom=found.headroom if found else None,
         message=message,
         reproduction=script,
+        known=expectation.id if expectation else None,
     )
     report.user_properties.append(("verdict", vars(verdict)))
     return report
+
+
+def _outcome(report: pytest.TestReport) -> str:
+    if report.skipped:
+        return "known" if hasattr(report, "wasxfail") else "not claimed"
+    return report.outcome
+
+
+def _check_id(item: pytest.Item) -> str:
+    return item.nodeid.rpartition("/")[2] if "[" not in item.nodeid else _before_case(item.nodeid)
+
+
+def _before_case(nodeid: str) -> str:
+    path, bracket, case = nodeid.partition("[")
+    return path.rpartition("/")[2] + bracket + case
+
+
+def _expected_failure(item: pytest.Item, check: Check | None) -> Known | None:
+    """The known failure that this check is expected to show."""
+    if check is None:
+        return None
+    subject: Any = check.subject
+    version = str(dict(item.user_properties).get("subject", ""))
+    expected = [k for k in expected_of(subject.title, version) if k.expects(_check_id(item))]
+    return expected[0] if expected else None
 
 
 def _reproduce(item: pytest.Item, check: Check) -> str | None:
@@ -207,7 +245,7 @@ def _reproduce(item: pytest.Item, check: Check) -> str | None:
     worst = check.worst
     if worst is None or worst.holds or check.case is None or "~" in check.case.id:
         return None
-    expected = check.memory.expectations.get(check.case.id)
+    expected = check.memory.expectations.get(fingerprint(check.case))
     if (
         expected is None
         or worst.name not in expected.arrays
@@ -223,6 +261,28 @@ def _reproduce(item: pytest.Item, check: Check) -> str | None:
     return str(path)
 
 
+def shortfalls(results: Results) -> list[str]:
+    """Where a whole run did not do all that it owes: a sentence each."""
+    owed = owed_checks()["exhaustive" if results.exhaustive else "standard"]
+    done = Counter(v.clause for v in results.verdicts)
+    problems = [
+        f"{id} owes {owed.get(id, 0)} checks, and {done[id]} ran (rnn-spec owed --write makes the list anew)"
+        for id in clauses()
+        if done[id] != owed.get(id, 0)
+    ]
+    seen = {v.known for v in results.verdicts}
+    expected = expected_of(results.subject, results.version)
+    return problems + [
+        f"known failure {k.id!r} matches no check that ran" for k in expected if k.id not in seen
+    ]
+
+
+def owed_checks() -> dict[str, dict[str, int]]:
+    """How many checks each clause owes, in a standard and in an exhaustive run."""
+    found: dict[str, dict[str, int]] = json.loads(OWED.read_text(encoding="utf-8"))
+    return found
+
+
 class Recorder:
     """Collects every verdict, in the one process that sees all reports, into results.json."""
 
@@ -233,6 +293,7 @@ class Recorder:
         self.path = Path(config.getoption("results")) / "results.json"
         self.written = time.monotonic()
         self.refused: str | None = None
+        self.problems: list[str] = []
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Remember the session, to end it where nothing can be judged."""
@@ -259,15 +320,26 @@ class Recorder:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write results.json; a run that judged nothing, or could not run, exits with 2."""
-        if self.refused or (
-            self.results.verdicts and not any(v.outcome != "not claimed" for v in self.results.verdicts)
-        ):
+        verdicts = self.results.verdicts
+        if self.refused or (verdicts and all(v.outcome == "not claimed" for v in verdicts)):
             session.exitstatus = pytest.ExitCode.INTERRUPTED
-        if self.results.verdicts:
-            self.results.complete = (
-                exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not self.refused
-            )
+        elif exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and verdicts:
+            self.results.complete = True
+            if self.whole():
+                self.problems = shortfalls(self.results)
+                if self.problems:
+                    session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if verdicts:
+            self.results.problems = self.problems
             self.results.write(self.path)
+
+    def whole(self) -> bool:
+        """Whether this run was asked for the whole suite, so that fewer checks than owed is a failure."""
+        options = self.config.option
+        selected = options.keyword or options.clause or getattr(options, "lf", False) or options.maxfail
+        return not selected and (
+            options.whole or self.config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        )
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The table by area, the failures, and where results.json lies."""
@@ -279,3 +351,20 @@ class Recorder:
             console.print()
             table.show(self.results, console, failures=self.config.getoption("tbstyle") == "no")
             console.print(f"results: {self.path}", highlight=False, soft_wrap=True)
+
+
+def suite() -> Path:
+    """Where the conformance modules are: in the installed package, or in the checkout beside it."""
+    package = Path(__file__).parent
+    installed = package / "conformance"
+    return installed if installed.is_dir() else package.parent / "tests" / "conformance"
+
+
+def run_suite(arguments: Sequence[str], plugins: Sequence[object] = ()) -> int:
+    """Run the suite as `rnn-spec check` does, whatever pytest configuration lies about."""
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    folder, ini = suite(), Path(__file__).with_name("suite.ini")
+    fixed = ["-c", str(ini), f"--rootdir={folder}", f"--confcutdir={folder}", "-p", "xdist.plugin",
+             "-p", "rnn_spec.plugin", "-p", "no:cacheprovider", "-qq", "--tb=no", "-rN"]  # fmt: skip
+    return int(pytest.main([*fixed, "--whole", str(folder), *arguments], plugins=plugins))

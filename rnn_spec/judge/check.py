@@ -71,7 +71,7 @@ class Check:
         self.case = case
         observation = None if again else self.memory.observations.get(case.id)
         if observation is None:
-            observation = self.memory.observations[case.id] = self._run(case)
+            observation = self.remember(case)
         if observation.unsupported:
             raise NotClaimed(f"not claimed: {observation.unsupported}")
         if (error := observation.error) is not None:
@@ -88,6 +88,11 @@ class Check:
         if reason := self.subject.unclaimed(case):
             raise NotClaimed(reason)
         return case
+
+    def remember(self, case: Case) -> Observation:
+        """Ask now, and remember the answer, whatever it is."""
+        observation = self.memory.observations[case.id] = self._run(case)
+        return observation
 
     def _run(self, case: Case) -> Observation:
         own = replace(  # the subject's own copy: what it writes into it must not reach other checks
@@ -115,9 +120,10 @@ class Check:
         case = self.claimed(case)
         if case.dropping and case.config.dropout < 1:
             return expect(case, reveal.masks(case, self.ask(case)))
-        if case.id not in self.memory.expectations:
-            self.memory.expectations[case.id] = expect(case, reveal.masks(case, Observation()))
-        return self.memory.expectations[case.id]
+        key = fingerprint(case)
+        if key not in self.memory.expectations:
+            self.memory.expectations[key] = expect(case, reveal.masks(case, Observation()))
+        return self.memory.expectations[key]
 
     def conforms(self, case: Case, *names: str) -> Observation:
         """The subject's arrays of these names (a trailing * takes all that begin so) are the spec's."""
@@ -194,6 +200,12 @@ class Check:
         """A condition that is true of a correct answer; the sentence says what is the case if it fails."""
         if not condition:
             raise Nonconformity(sentence)
+
+
+def fingerprint(case: Case) -> str:
+    """The id and the data that may come from a subject's earlier answer, so what is remembered fits."""
+    h_0 = None if case.h_0 is None else case.h_0.tobytes()
+    return f"{case.id} {hash((case.input.tobytes(), h_0)):x}"
 
 
 def _matching(pattern: str, names: Any) -> list[str]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rnn_spec.spec.catalogue import Clause
 
-OUTCOMES = ("passed", "failed", "not claimed")
+OUTCOMES = ("passed", "failed", "known", "not claimed")
+"""What may become of a check; known: it failed, as it is recorded to fail (judge.known)."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Verdict:
     headroom: float | None = None
     message: str = ""
     reproduction: str | None = None
+    known: str | None = None
 
 
 def explain(clause: Clause, case: str | None, message: str, reproduction: str | None) -> str:

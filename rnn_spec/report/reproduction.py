@@ -32,7 +32,8 @@ data = {{name: dyadic(*value) for name, value in data.items()}}
 rnn = torch.nn.RNN(**{config}).to(torch.{dtype}).train({training})
 rnn.load_state_dict({{name: value for name, value in data.items() if name in rnn.state_dict()}})
 x, h_0 = data["input"], data.get("h_0")
-leaves = dict(rnn.named_parameters(), **{{n: data[n].requires_grad_() for n in ("input", "h_0") if n in data}})
+leaves = {{n: data[n].requires_grad_() for n in ("input", "h_0") if n in data}}
+leaves.update(rnn.named_parameters())
 torch.manual_seed({seed}){earlier}
 output, h_n = rnn(x, h_0)
 got = {{"output": output, "h_n": h_n}}

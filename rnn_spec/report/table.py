@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rnn_spec.report.results import Results
 
-COLUMNS = ("clauses", "checks", "passed", "failed", "not claimed", "not yet checked")
+COLUMNS = ("clauses", "checks", "passed", "failed", "known", "not claimed", "not yet checked")
 
 
 def show(results: Results, console: Console, *, failures: bool = True) -> None:
@@ -30,6 +30,8 @@ def show(results: Results, console: Console, *, failures: bool = True) -> None:
         for text in failure_texts(results):
             console.print()
             console.print(text, markup=False, highlight=False, soft_wrap=True)
+    for problem in results.problems:
+        console.print(problem, style="bold red", highlight=False, soft_wrap=True)
     console.print()
     console.print(verdict(results))
 
@@ -47,7 +49,7 @@ def by_area(results: Results) -> Table:
         counts[clause.area]["clauses"] += 1
     for id in not_yet_checked(results):
         counts[clauses()[id].area]["not yet checked"] += 1
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("area", no_wrap=True)
     for name in (*COLUMNS, "worst headroom"):
         table.add_column("\n".join(name.rsplit(" ", 1)), justify="right")
@@ -101,9 +103,12 @@ def verdict(results: Results) -> Text:
             f"{outcomes['passed'] + outcomes['failed']} checks fail, of {clause_count} clauses",
             "bold red",
         )
+    if results.problems:
+        return Text(f"{name}: the run is not whole, {len(results.problems)} problems", "bold red")
     if not outcomes["passed"]:
         return Text(f"{name}: nothing was judged", "bold red")
-    return Text(f"{name} conforms: {outcomes['passed']} checks passed", "bold green")
+    known = f", {outcomes['known']} fail as known" if outcomes["known"] else ""
+    return Text(f"{name} conforms: {outcomes['passed']} checks passed{known}", "bold green")
 
 
 def _ratio(value: float | None) -> str:
