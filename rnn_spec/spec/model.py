@@ -4,14 +4,12 @@ For every layer, direction and time step (nn.RNN, first formula)
 
     h_t = act(x_t W_ih^T + b_ih + h_{t-1} W_hh^T + b_hh),        act = tanh or relu
 
-where x_t is the input at time t for the first layer, and the (dropped-out) output of the layer
-below at time t for the others. The reverse direction runs the same recurrence from the end of
-each sequence to its start. Letters are the field's: T seq_len, N batch, I input_size,
-H hidden_size, L num_layers, D directions (2 if bidirectional, else 1).
+where x_t is the input at time t for the first layer, and the (dropped-out) output of the layer below
+for the others. The reverse direction runs the same recurrence from each sequence's end to its start.
+T is seq_len, N batch, I input_size, H hidden_size, L num_layers, D directions (2 if bidirectional).
 
-The class is one small method a step, so that a *named fault* is this class with one step
-overridden. It is written once over the operations of `spec.arithmetic`, so the same lines give
-the float64 answer, the answer with its error bound, and the high-precision answer.
+One small method a step, so that a *named fault* is this class with one step overridden; written
+once over `spec.arithmetic`, so the same lines give the float64, the bounded and the exact answer.
 """
 
 from __future__ import annotations
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
     from rnn_spec.spec.arithmetic import Arithmetic
 
 Array = Any  # an array of the arithmetic in use: ndarray (float64 or object), or Bounded
+Pair = tuple[Array, Array]
+KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,6 @@ class Tape(NamedTuple):
     x: Array  # (T, N, I or D*H)
     before: Array  # (T, N, H): h_{t-1}
     after: Array  # (T, N, H): h_t
-    final: Array  # (N, H)
 
 
 class RNN:
@@ -100,52 +99,45 @@ class RNN:
         h_0: np.ndarray | None = None,
         lengths: np.ndarray | None = None,
         masks: Sequence[np.ndarray] | None = None,
-    ) -> tuple[Array, Array]:
+    ) -> Pair:
         """Return (output, h_n).
 
-        input is (T, N, I), (N, T, I) if batch_first, or (T, I) unbatched; h_0 is (L*D, N, H), or
-        (L*D, H) unbatched, and defaults to zeros. lengths (N,) are the sequences' own lengths; the
-        rest of input is padding, and output is 0 there. masks, one (T, N, D*H) array of 0 and 1 for
-        each layer but the last, say what training-mode dropout keeps; None: no dropout.
+        input is (T, N, I), (N, T, I) if batch_first, or (T, I) unbatched; h_0, zeros unless given, is
+        (L*D, N, H), or (L*D, H) unbatched. lengths (N,) are the sequences' own; the rest of input is
+        padding, and output is 0 there. masks, one (T, N, D*H) array of 0 and 1 for each layer but the
+        last, say what training-mode dropout keeps; None: no dropout.
         """
         self.batched, self.masks = input.ndim == 3, masks
         x = self.ops.array(self.to_time_major(input))
         time, batch = x.shape[:2]
         alive = np.arange(time)[:, None] < (np.full(batch, time) if lengths is None else lengths)
         states = self.initial_state(h_0, batch)
-        finals = []
+        finals: list[Array] = []
         for layer in range(self.config.num_layers):
             if layer and masks is not None:
                 x = self.between_layers(x, masks[layer - 1])
             outputs = []
             for direction in range(self.config.num_directions):
-                state = states[layer * self.config.num_directions + direction]
-                y, final = self.one_direction(x, state, alive, layer, direction)
+                y, final = self.one_direction(x, states[len(finals)], alive, layer, direction)
                 outputs.append(y)
                 finals.append(final)
             x = self.join(outputs)
         return self.from_time_major(x), self.final_states(finals)
 
-    # -- one layer ------------------------------------------------------------------------------
-
-    def one_direction(
-        self, x: Array, h: Array, alive: np.ndarray, layer: int, direction: int
-    ) -> tuple[Array, Array]:
+    def one_direction(self, x: Array, h: Array, alive: np.ndarray, layer: int, direction: int) -> Pair:
         """Run one layer in one direction over all time: outputs (T, N, H) and final state (N, H)."""
         weights = self.weights(layer, direction)
         if direction == 1:
             x = self.flip(x, alive)
         before, after = self.scan(x, h, alive, weights)
-        final = after[-1] if len(after) else h
         y = self.ops.stack(after)
-        self.tapes[layer, direction] = Tape(weights, x, self.ops.stack(before), y, final)
+        self.tapes[layer, direction] = Tape(weights, x, self.ops.stack(before), y)
         y = self.ops.where(alive[..., None], y, 0.0)
-        return (self.flip(y, alive) if direction == 1 else y), final
+        return (self.flip(y, alive) if direction == 1 else y), after[-1]
 
     def scan(self, x: Array, h: Array, alive: np.ndarray, w: Weights) -> tuple[list[Array], list[Array]]:
         """Carry the state through time; a sequence that has ended keeps its last state."""
-        before, after = [], []
-        terms = self.input_term(x, w)
+        before, after, terms = [], [], self.input_term(x, w)
         for t in range(x.shape[0]):
             before.append(h)
             new = self.cell(terms[t], h, w)
@@ -164,8 +156,6 @@ class RNN:
     def activation(self, z: Array) -> Array:
         """The nonlinearity, tanh or relu."""
         return self.ops.tanh(z) if self.config.nonlinearity == "tanh" else self.ops.relu(z)
-
-    # -- between layers and directions ----------------------------------------------------------
 
     def weights(self, layer: int, direction: int) -> Weights:
         """The parameters of one layer and direction; without bias the biases are zero."""
@@ -195,8 +185,7 @@ class RNN:
 
     def final_states(self, finals: list[Array]) -> Array:
         """h_n, (L*D, N, H), entry layer * D + direction; (L*D, H) unbatched."""
-        h_n = self.ops.stack(finals)
-        return h_n if self.batched else h_n[:, 0]
+        return self.ops.stack(finals) if self.batched else self.ops.stack(finals)[:, 0]
 
     def to_time_major(self, input: np.ndarray) -> np.ndarray:
         """(T, N, I), whatever the caller's layout; batch_first does not touch unbatched input."""
@@ -206,9 +195,5 @@ class RNN:
 
     def from_time_major(self, y: Array) -> Array:
         """The caller's layout again."""
-        if not self.batched:
-            return y[:, 0]
-        return y.swapaxes(0, 1) if self.config.batch_first else y
-
-
-KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        swapped = y.swapaxes(0, 1) if self.config.batch_first else y
+        return swapped if self.batched else y[:, 0]
