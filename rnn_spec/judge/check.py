@@ -62,10 +62,11 @@ class Check:
         if clause.profile not in subject.levels:
             raise NotClaimed(f"not claimed: {clause.profile}")
 
-    def ask(self, case: Case, *, again: bool = False) -> Observation:
+    def ask(self, case: Case, *, again: bool = False, shaped: bool = True) -> Observation:
         """The subject's answer, from memory if it has been asked before and not `again`.
 
-        NotClaimed if the case is outside what the subject claims; Nonconformity if it raised.
+        NotClaimed if the case is outside what the subject claims; Nonconformity if it raised, or if
+        output or h_n has not the right shape (unless not `shaped`: where shapes are what is checked).
         """
         case = self.claimed(case)
         self.case = case
@@ -79,6 +80,9 @@ class Check:
         for name in ("output", "h_n"):
             if getattr(observation, name) is None:
                 raise Nonconformity(f"the answer has no {name}")
+        if shaped:
+            for name, shape in result_shapes(case).items():
+                self.equal(f"{name}'s shape", np.shape(getattr(observation, name)), shape)
         return observation
 
     def claimed(self, case: Case) -> Case:
@@ -127,7 +131,8 @@ class Check:
 
     def conforms(self, case: Case, *names: str) -> Observation:
         """The subject's arrays of these names (a trailing * takes all that begin so) are the spec's."""
-        arrays, expected = self.ask(case).arrays(), self.expect(case).arrays
+        answer, expected = self.ask(case, shaped=False), self.expect(case).arrays
+        arrays = answer.arrays()
         wanted = [n for name in names for n in _matching(name, expected)]
         if not wanted:
             if case.cotangents is not None:
@@ -137,7 +142,7 @@ class Check:
             if name not in arrays:
                 raise Nonconformity(f"the answer has no {name}")
             self.within(name, arrays[name], expected[name])
-        return self.ask(case)
+        return answer
 
     def within(self, name: str, got: Any, expected: Bound) -> None:
         """Every element of `got` is within its bound."""
@@ -166,7 +171,7 @@ class Check:
 
     def parameters(self, case: Case) -> Mapping[str, tuple[int, ...]]:
         """The shapes of the subject's own parameters; NotClaimed where it does not tell them."""
-        if (shapes := self.ask(case).parameters) is None:
+        if (shapes := self.ask(case, shaped=False).parameters) is None:
             raise NotClaimed("not claimed: parameter shapes")
         return shapes
 
@@ -206,6 +211,16 @@ def fingerprint(case: Case) -> str:
     """The id and the data that may come from a subject's earlier answer, so what is remembered fits."""
     h_0 = None if case.h_0 is None else case.h_0.tobytes()
     return f"{case.id} {hash((case.input.tobytes(), h_0)):x}"
+
+
+def result_shapes(case: Case) -> dict[str, tuple[int, ...]]:
+    """The shapes of output and h_n."""
+    c = case.config
+    batch = case.input.shape[0 if c.batch_first else 1 :][:1] if case.batched else ()
+    return {
+        "output": (*case.input.shape[:-1], c.num_directions * c.hidden_size),
+        "h_n": (c.num_layers * c.num_directions, *batch, c.hidden_size),
+    }
 
 
 def _matching(pattern: str, names: Any) -> list[str]:

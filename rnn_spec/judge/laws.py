@@ -85,9 +85,9 @@ def zero(layer: int, direction: int, shape: tuple[int, ...]) -> np.ndarray:
 
 def eye(layer: int, direction: int, shape: tuple[int, ...]) -> np.ndarray:
     """For `furnish`: the identity, as far as the shape goes."""
-    return np.eye(*shape)
+    return np.eye(shape[0], shape[1])
 
 
 def shift(layer: int, direction: int, shape: tuple[int, ...]) -> np.ndarray:
     """For `furnish`: unit i hands its state on to unit i + 1, the last one to the first."""
-    return np.roll(np.eye(*shape), 1, axis=0)
+    return np.roll(np.eye(shape[0]), 1, axis=0)

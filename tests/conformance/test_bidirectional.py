@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from rnn_spec.judge.laws import derive, eye, furnish, part, silence
 from rnn_spec.plugin import clause, named, standard
@@ -26,15 +27,16 @@ LAYOUT = {"bidirectional": True, "batched": True, "batch_first": False}
 
 
 @clause("DIR-01")
+@pytest.mark.parametrize("where", ["first", "middle", "last"])
 @named("small-L1-relu-bi-nobias-float32", "long-L1-relu-bi-nobias-float64")
-def test_an_impulse_is_seen_from_its_step_on_in_each_direction(case, check):
+def test_an_impulse_is_seen_from_its_step_on_in_each_direction(case, where, check):
     """An impulse is in the forward outputs from its step on, and in the reverse outputs up to its step."""
     T, N, I = case.input.shape
-    H, at = case.config.hidden_size, T // 3
+    H, at = case.config.hidden_size, {"first": 0, "middle": T // 3, "last": T - 1}[where]
     impulse = np.zeros((T, N, I))
     impulse[at] = 1.0
 
-    answer = check.ask(furnish(case, "impulse", input=impulse, weight_ih=eye, weight_hh=eye))
+    answer = check.ask(furnish(case, f"impulse at {at}", input=impulse, weight_ih=eye, weight_hh=eye))
 
     unit, steps = np.arange(H) < I, np.arange(T)[:, None, None]
     seen = np.concatenate([(steps >= at) * unit, (steps <= at) * unit], axis=-1)

@@ -93,7 +93,7 @@ def test_without_bias_the_layer_uses_no_bias_weights(check):
 @clause("BF-01")
 def test_batch_first_provides_batch_seq_feature(check):
     """With batch_first=True input and output are (batch, seq, feature)."""
-    answer = check.ask(example("batch_first", batch_first=True))
+    answer = check.ask(example("batch_first", batch_first=True), shaped=False)
 
     check.equal("output.shape", answer.output.shape, (batch_size, seq_len, n_hidden))
 
@@ -126,7 +126,7 @@ def test_bidirectional_becomes_a_bidirectional_rnn(check):
 @clause("SHP-03")
 def test_first_example_prints_its_shapes(check):
     """output.shape is (5, 3, 2) and hidden_state.shape is (1, 3, 2)."""
-    answer = check.ask(first())
+    answer = check.ask(first(), shaped=False)
 
     check.equal("output.shape", answer.output.shape, (5, 3, 2))
     check.equal("hidden_state.shape", answer.h_n.shape, (1, 3, 2))
@@ -144,7 +144,7 @@ def test_hidden_state_is_the_output_of_the_last_time_step(dtype, check):
 @clause("SHP-06")
 def test_sequence_and_state_are_returned_directly(check):
     """output, the whole sequence, and hidden_state are returned, with no options that say so."""
-    answer = check.ask(first())
+    answer = check.ask(first(), shaped=False)
 
     check.equal("number of steps in output", len(answer.output), seq_len)
     check.equal("number of entries in hidden_state", len(answer.h_n), 1)
@@ -156,7 +156,7 @@ def test_sequence_and_state_are_returned_directly(check):
 @clause("SHP-04")
 def test_num_layers_example_prints_its_shapes(check):
     """With num_layers=3 output.shape is (5, 3, 2) and hidden_state.shape is (3, 3, 2)."""
-    answer = check.ask(stacked())
+    answer = check.ask(stacked(), shaped=False)
 
     check.equal("output.shape", answer.output.shape, (5, 3, 2))
     check.equal("hidden_state.shape", answer.h_n.shape, (3, 3, 2))
@@ -174,7 +174,7 @@ def test_hidden_state_of_the_last_layer_is_the_output_of_the_last_time_step(dtyp
 @clause("STK-04")
 def test_hidden_layers_are_as_wide_as_the_output(check):
     """The layers in between have as many units as the last one."""
-    answer = check.ask(stacked())
+    answer = check.ask(stacked(), shaped=False)
 
     check.equal("units of each layer", [state.shape for state in answer.h_n], [(batch_size, n_hidden)] * 3)
 
@@ -218,7 +218,7 @@ def test_weight_hh_is_hidden_size_by_hidden_size(layer, check):
 @clause("SHP-05")
 def test_bidirectional_example_prints_its_shapes(check):
     """With two directions output.shape is (5, 3, 4) and hidden_state.shape is (2, 3, 2)."""
-    answer = check.ask(two_ways())
+    answer = check.ask(two_ways(), shaped=False)
 
     check.equal("output.shape", answer.output.shape, (5, 3, 4))
     check.equal("hidden_state.shape", answer.h_n.shape, (2, 3, 2))
@@ -241,13 +241,13 @@ def test_hidden_state_is_the_two_ends_of_output(dtype, check):
 @clause("SHP-01")
 def test_docstring_example_gives_the_documented_output(check):
     """nn.RNN(10, 20, 2) on an input of (5, 3, 10) gives an output of (5, 3, 20)."""
-    check.equal("output.shape", check.ask(docstring()).output.shape, (5, 3, 20))
+    check.equal("output.shape", check.ask(docstring(), shaped=False).output.shape, (5, 3, 20))
 
 
 @clause("SHP-02")
 def test_docstring_example_gives_the_documented_final_states(check):
     """nn.RNN(10, 20, 2) with an h0 of (2, 3, 20) gives an hn of (2, 3, 20)."""
-    check.equal("hn.shape", check.ask(docstring()).h_n.shape, (2, 3, 20))
+    check.equal("hn.shape", check.ask(docstring(), shaped=False).h_n.shape, (2, 3, 20))
 
 
 @clause("REC-04")

@@ -63,6 +63,19 @@ def test_each_layer_scales_by_its_own_weight_ih(case, check):
     check.equal("h_n", answer.h_n, np.stack([last * 0.5 ** (k * (k + 1) // 2) for k in range(c.num_layers)]))
 
 
+@clause("STK-02")
+@named("small-L2-relu-nobias-float32", "cell-L3-relu-nobias-float64", "square-L3-relu-nobias-float32")
+def test_each_layer_keeps_its_state_by_its_own_weight_hh(case, check):
+    """Layers that keep a half, a quarter, ... of their state a step are left with that much of one state."""
+    c, (T, N, _) = case.config, case.input.shape
+    keeping = furnish(case, "keeping", h_0=1.0, weight_hh=lambda k, d, shape: np.eye(*shape) * 0.5 ** (k + 1))
+
+    answer = check.ask(keeping)
+
+    left = 0.5 ** (T * np.arange(1, c.num_layers + 1))
+    check.equal("h_n", answer.h_n, np.zeros((c.num_layers, N, c.hidden_size)) + left[:, None, None])
+
+
 @clause("STK-03")
 @named(*STACKS, "small-L2-tanh-bi-float64", "small-L3-relu-bi-float32")
 def test_a_silent_last_layer_silences_output(case, check):

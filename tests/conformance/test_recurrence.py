@@ -9,7 +9,12 @@ from rnn_spec.judge.laws import derive, eye, furnish, shift
 from rnn_spec.judge.stepwise import step_bounds
 from rnn_spec.plugin import clause, every, named
 
-ONE_STEP = ("cell-L1-relu-nobias-float32", "odd-L1-relu-nobias-float32", "wide-L1-relu-nobias-float64")
+ONE_STEP = (
+    "cell-L1-relu-nobias-float32",
+    "square-L1-relu-nobias-float32",
+    "odd-L1-relu-nobias-float32",
+    "wide-L1-relu-nobias-float64",
+)
 FORWARD = (
     "small-L1-tanh-float64",
     "small-L2-tanh-float32",
