@@ -9,6 +9,7 @@ once over all sizes and once more within the small size;
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -98,9 +99,9 @@ class Recipe:
                 name, value = "dtype", word
             elif word in FLAGS["nonlinearity"]:
                 name, value = "nonlinearity", word
-            elif word[:1] == "L" and word[1:].isdigit():
+            elif re.fullmatch("L[1-9][0-9]?", word):
                 name, value = "num_layers", int(word[1:])
-            elif word[:1] == "p" and word[1:].replace(".", "", 1).isdigit():
+            elif re.fullmatch(r"p(1|0\.[0-9]+)", word):
                 name, value = "dropout", float(word[1:])
             else:
                 raise ValueError(f"case id {id!r}: {word!r} is not a flag of any case")

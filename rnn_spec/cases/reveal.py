@@ -23,7 +23,8 @@ def masks(case: Case, observation: Observation) -> list[np.ndarray] | None:
     """The masks (T, N, D*H), one for each layer but the last, that explain `observation` best.
 
     None where dropout does not act. An element of a lower mask that a higher one hides is given as
-    kept; nothing of the answer depends on it. An answer of the wrong shape explains nothing: None.
+    kept; nothing of the answer depends on it, nor, without bias, on which of two masks dropped what
+    either dropped. An answer of the wrong shape explains nothing: None.
     """
     if not case.dropping:
         return None

@@ -270,12 +270,13 @@ def test_no_correct_implementation_trips_the_bound_in_millions_of_elements(dtype
     assert compared >= 2_500_000
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("flush", [False, True], ids=["gradual", "flush"])
-def test_underflow_is_inside_the_bound(dtype: str, flush: bool) -> None:
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+def test_underflow_is_inside_the_bound(dtype: str, flush: bool, nonlinearity: str) -> None:
     """Results below the smallest normal number may lose what gradual underflow, or flushing, loses."""
     f = FORMATS[dtype]
-    case = question(dtype, Config(5, 7), 4, 6)
+    case = question(dtype, Config(5, 7, 1, nonlinearity), 4, 6)
     tiny = nearest(case.input * 2.0 ** (f.min_exponent + 1), f)
     parameters = {
         name: value if value.ndim == 2 else np.zeros_like(value) for name, value in case.parameters.items()
