@@ -131,11 +131,21 @@ def cell(self: RNN, term: Any, h: Any, w: Any) -> Any:
     return self.activation(z - z.mean(axis=-1, keepdims=True))
 
 
+def _bfloat16(h: Any) -> Any:
+    """Rounded to bfloat16."""
+    bits = h.astype(np.float32).view(np.uint32)
+    return ((bits + np.uint32(0x8000)) & np.uint32(0xFFFF0000)).view(np.float32).astype(h.dtype)
+
+
 @fault("state-in-bfloat16", "REC-05", "The previous state is rounded to bfloat16 where W_hh reads it.")
 def cell(self: RNN, term: Any, h: Any, w: Any) -> Any:
-    bits = h.astype(np.float32).view(np.uint32)
-    rounded = (bits + np.uint32(0x8000) & np.uint32(0xFFFF0000)).view(np.float32)
-    return RNN.cell(self, term, rounded.astype(h.dtype), w)
+    return RNN.cell(self, term, _bfloat16(h), w)
+
+
+@fault("h_n-in-bfloat16", "REC-10", "h_n is rounded to bfloat16.")
+def one_direction(self: RNN, x: Any, h: Any, alive: Any, layer: int, direction: int) -> Any:
+    y, final = RNN.one_direction(self, x, h, alive, layer, direction)
+    return y, _bfloat16(final)
 
 
 # -- time ---------------------------------------------------------------------------------------
@@ -436,10 +446,22 @@ def final_states(self: RNN, finals: Any) -> Any:
     return h_n.swapaxes(0, 1) if self.batched else h_n
 
 
-@fault("h_n-squeezed", "SHP-02", "An axis of length 1 of h_n is taken away.")
+@fault("h_n-squeezed", "SHP-03", "An axis of length 1 of h_n is taken away.")
 def final_states(self: RNN, finals: Any) -> Any:
     h_n = RNN.final_states(self, finals)
     return h_n[0] if len(h_n) == 1 else h_n
+
+
+@fault("h_n-of-last-layer-alone", "SHP-04", "h_n has the last layer's entries only.")
+def final_states(self: RNN, finals: Any) -> Any:
+    return RNN.final_states(self, finals[-self.config.num_directions :])
+
+
+@fault("directions-averaged", "SHP-05", "output is the mean of the two directions, (L, N, H).")
+def from_time_major(self: RNN, y: Any) -> Any:
+    H, bidirectional = self.config.hidden_size, self.config.bidirectional
+    both = bidirectional and y.shape[-1] == 2 * H
+    return RNN.from_time_major(self, (y[..., :H] + y[..., H:]) / 2 if both else y)
 
 
 @fault("h_n-before-output", "SHP-06", "A call returns h_n first and output second.", LAYER)
