@@ -22,6 +22,7 @@ import rnn_spec
 from rnn_spec import plugin
 from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Case
+from rnn_spec.faulty import find_subject
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity, compare
 from rnn_spec.judge.faults import FAULTS
@@ -86,7 +87,7 @@ def case(id: str, subject: str, full: bool) -> None:
     """Print the case ID, its expectation, and what a subject answers."""
     try:
         question = Recipe.parse(id.partition("~")[0]).case()
-        judge = Check(clauses()["SHP-06"], plugin.find_subject(subject))
+        judge = Check(clauses()["SHP-06"], find_subject(subject))
         console = Console()
         if "~" in id:
             console.print(f"{id} is derived in a test from the case below.", highlight=False)

@@ -24,10 +24,11 @@ import pytest
 from rich import box
 from rich.table import Table
 
+from rnn_spec.faulty import faulty
 from rnn_spec.judge.check import Check, Memory, NotClaimed
-from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.compare import Nonconformity, same
 from rnn_spec.judge.faults import FAULTS
-from rnn_spec.plugin import faulty, run_suite
+from rnn_spec.plugin import run_suite
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.spec import SpecSubject
 
@@ -82,7 +83,7 @@ class Trial:
             answer = memory.observations.get(case.id)
             if answer is None:
                 answer = Check(clauses()[self.clause], wrong, memory).remember(case)
-            if not same(answer, right.observations[case.id]):
+            if not alike(answer, right.observations[case.id]):
                 return True
         return not self.asked
 
@@ -177,18 +178,9 @@ def collect() -> list[Trial]:
     return collector.trials
 
 
-def same(a: Observation, b: Observation) -> bool:
+def alike(a: Observation, b: Observation) -> bool:
     """Whether two answers are alike in everything that a check can see."""
-    left, right = ({k: v for k, v in vars(o).items() if k != "warnings"} for o in (a, b))
-    return all(_same(left[name], right[name]) for name in left)
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, dict) and isinstance(b, dict):
-        return list(a) == list(b) and all(_same(a[k], b[k]) for k in a)
-    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return np.shape(a) == np.shape(b) and np.array_equal(a, b, equal_nan=True)
-    return bool(a == b)
+    return all(same(value, getattr(b, name)) for name, value in vars(a).items() if name != "warnings")
 
 
 _matrix: list[Matrix] = []

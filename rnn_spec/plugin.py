@@ -24,24 +24,21 @@ import pytest
 from rich.console import Console
 
 from rnn_spec.cases import product
+from rnn_spec.diagnosis import diagnose
+from rnn_spec.faulty import find_subject
 from rnn_spec.judge.check import Check, Memory, NotClaimed, fingerprint
 from rnn_spec.judge.compare import Nonconformity
-from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.known import Known, expected_of
 from rnn_spec.judge.verdict import Verdict, explain
 from rnn_spec.report import reproduction, table
 from rnn_spec.report.results import Results
 from rnn_spec.spec.catalogue import clauses
-from rnn_spec.spec.gradient import Adjoint
-from rnn_spec.spec.model import RNN
 from rnn_spec.subjects import registry
-from rnn_spec.subjects.spec import SpecSubject
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from rnn_spec.cases.records import Case
-    from rnn_spec.judge.faults import Fault
     from rnn_spec.subjects.base import Subject
 
 RESULTS = "rnn-spec-results"
@@ -127,28 +124,6 @@ def case(request: pytest.FixtureRequest) -> Case:
 def subject(request: pytest.FixtureRequest) -> Subject:
     """What is under test."""
     return find_subject(request.config.getoption("subject"))
-
-
-def find_subject(name: str) -> Subject:
-    """The subject of a name, ``fault:NAME`` included; SubjectError with a sentence where there is none."""
-    kind, _, fault = name.partition(":")
-    if kind != "fault":
-        return registry.load(name)
-    if fault not in FAULTS:
-        raise registry.SubjectError(f"no fault is called {fault!r}: known are {', '.join(FAULTS)}")
-    return faulty(FAULTS[fault])
-
-
-def faulty(fault: Fault) -> Subject:
-    """The spec as a subject, with one step replaced by the fault's."""
-    step: dict[str, Any] = {fault.step: fault.replacement}
-    changes: dict[str, Any] = {
-        "model": {"model": type(fault.name, (RNN,), step)},
-        "adjoint": {"adjoint": type(fault.name, (Adjoint,), step)},
-        "layer": step,
-    }[fault.of]
-    subject: Subject = type(fault.name, (SpecSubject,), {"name": f"fault:{fault.name}", **changes})()
-    return subject
 
 
 @pytest.fixture(scope="session")
@@ -330,6 +305,10 @@ class Recorder:
                 if self.problems:
                     session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if verdicts:
+            if self.results.complete and any(v.outcome == "failed" for v in verdicts):
+                self.results.diagnoses = [str(d) for d in diagnose(find_subject(self.results.subject))] or [
+                    "behaves like no named fault, and like no two of them"
+                ]
             self.results.problems = self.problems
             self.results.write(self.path)
 

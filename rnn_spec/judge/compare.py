@@ -7,7 +7,7 @@ A verdict here is never a matter of taste: an element conforms when it is within
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -61,18 +61,15 @@ def compare(name: str, got: np.ndarray, expected: Bound) -> Comparison:
     value, bound = expected.value, expected.error
     with np.errstate(all="ignore"):
         error = np.abs(got - value)
-        ratio = np.where(
-            error <= bound, np.divide(error, bound, where=bound > 0, out=np.zeros_like(error)), np.inf
-        )
-        outside = error > bound
-        ratio = np.where(outside & (bound > 0), error / bound, ratio)
+        ratio = error / bound
         # An expected infinity or NaN must be met exactly; an infinite bound takes anything.
-        same = (got == value) | (np.isnan(got) & np.isnan(value))
-        ratio = np.where(same | np.isposinf(bound), 0.0, np.where(np.isnan(ratio), np.inf, ratio))
+        inside = (error <= bound) | (got == value) | (np.isnan(got) & np.isnan(value)) | np.isposinf(bound)
+        ratio = np.where(inside, np.minimum(np.nan_to_num(ratio, nan=0.0), 1.0), ratio)
+        ratio = np.where(inside | (ratio > 1), ratio, np.inf)
     index = np.unravel_index(int(np.argmax(ratio)), got.shape)
     return Comparison(
         name,
-        int((ratio > 1).sum()),
+        int((~inside).sum()),
         got.size,
         tuple(int(i) for i in index),
         float(got[index]),
@@ -80,3 +77,12 @@ def compare(name: str, got: np.ndarray, expected: Bound) -> Comparison:
         float(bound[index]),
         float(ratio[index]),
     )
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are equal, arrays (NaN equal to NaN) and dicts of them (in order) included."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return list(a) == list(b) and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return np.shape(a) == np.shape(b) and np.array_equal(a, b, equal_nan=True)
+    return bool(a == b)

@@ -24,6 +24,7 @@ class Results:
     complete: bool = False
     rnn_spec: str = rnn_spec.__version__
     python: str = platform.python_version()
+    diagnoses: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
 

@@ -30,6 +30,8 @@ def show(results: Results, console: Console, *, failures: bool = True) -> None:
         for text in failure_texts(results):
             console.print()
             console.print(text, markup=False, highlight=False, soft_wrap=True)
+    for diagnosis in results.diagnoses:
+        console.print(f"{name_of(results)} {diagnosis}", highlight=False, soft_wrap=True)
     for problem in results.problems:
         console.print(problem, style="bold red", highlight=False, soft_wrap=True)
     console.print()
@@ -80,6 +82,11 @@ def not_yet_checked(results: Results) -> list[str]:
     return [id for id in clauses() if id not in {v.clause for v in results.verdicts}]
 
 
+def name_of(results: Results) -> str:
+    """The subject with its version, where it tells one."""
+    return results.version or results.subject
+
+
 def ranges(ids: list[str]) -> list[str]:
     """The ids, each area's consecutive numbers as one range: ``ARG-01 to 10``."""
     runs: list[list[str]] = []
@@ -93,7 +100,7 @@ def ranges(ids: list[str]) -> list[str]:
 def verdict(results: Results) -> Text:
     """One sentence: conforms or not, and on what ground."""
     outcomes = Counter(v.outcome for v in results.verdicts)
-    name = results.version or results.subject
+    name = name_of(results)
     if not results.complete:
         return Text(f"{name}: the run was interrupted after {len(results.verdicts)} checks", "yellow")
     if outcomes["failed"]:

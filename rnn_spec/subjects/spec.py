@@ -29,6 +29,8 @@ class SpecSubject(Subject):
     dtypes = ("float64", "float32", "float16", "bfloat16")
     model: ClassVar[type[RNN]] = RNN
     adjoint: ClassVar[type[Adjoint]] = Adjoint
+    drawn: list[np.ndarray] | None = None
+    """The masks to drop by, where another layer has drawn them; None: draw."""
 
     def version(self) -> str:
         """NumPy's, for it does the arithmetic."""
@@ -75,7 +77,8 @@ class SpecSubject(Subject):
         masks = None
         if training and config.dropout > 0:
             width = config.num_directions * config.hidden_size
-            masks = [self.mask((time, batch, width), config.dropout) for _ in range(config.num_layers - 1)]
+            shape = (time, batch, width)
+            masks = self.drawn or [self.mask(shape, config.dropout) for _ in range(config.num_layers - 1)]
         return (*rnn.forward(input, h_0, lengths, masks), masks)
 
     def axes(self, config: Config, input: np.ndarray) -> tuple[int, int]:

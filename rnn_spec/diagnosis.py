@@ -1,0 +1,167 @@
+"""What a subject that fails behaves like: the named faults that reproduce its answers.
+
+A fault is named only if the spec with that fault answers as the subject does, within the bound, to
+*every* standard case: those that the subject fails and those that it passes. Where no single fault
+does, pairs are tried. Where several do, no case tells them apart, and all are named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnn_spec.cases import reveal
+from rnn_spec.cases.product import standard
+from rnn_spec.cases.records import Call, Case, Observation
+from rnn_spec.faulty import faulty
+from rnn_spec.judge.check import Check, Memory, NotClaimed
+from rnn_spec.judge.compare import Nonconformity, compare, same
+from rnn_spec.judge.faults import FAULTS
+from rnn_spec.spec.catalogue import clauses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rnn_spec.cases.records import Bound
+    from rnn_spec.judge.check import Answers
+    from rnn_spec.judge.faults import Fault
+    from rnn_spec.subjects.spec import SpecSubject
+
+MISSING = np.zeros((0, 0, 0, 0))
+FACTS = ("dtypes", "parameters", "aliases", "drew", "after")
+PAIRS_FROM = 12  # pairs are tried among the faults that explain most cases on their own,
+SCORED_ON = 20  # as far as these many cases show
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Faults that together reproduce a subject: which, and how many of its failing cases they explain."""
+
+    faults: tuple[Fault, ...]
+    explained: int
+    failing: int
+
+    def __str__(self) -> str:
+        """A sentence."""
+        what = "; and ".join(f"{f.sentence.rstrip('.')} ({f.name})" for f in self.faults)
+        return f"behaves as if: {what}; explains {self.explained} of {self.failing} failing cases"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A case, what the subject answered, what was expected, and whether it conforms."""
+
+    case: Case
+    observation: Observation
+    bounds: dict[str, Bound]
+    masks: list[np.ndarray] | None
+    conforms: bool
+
+
+def questions() -> Iterator[Case]:
+    """The cases that tell faults apart: the standard ones, and a few asked after an earlier call."""
+    for recipe in standard():
+        case = recipe.case()
+        yield case
+        if recipe.size in ("small", "odd") and recipe.dtype in ("float32", "float64"):
+            yield case.derive("after a call", earlier=(Call(case.input, case.h_0, case.training),))
+
+
+def answers(subject: Answers) -> list[Answered]:
+    """Ask every question that the subject claims, failing ones first."""
+    found = []
+    for case in questions():
+        check = Check(clauses()["SHP-06"], subject, Memory())
+        try:
+            asked = check.claimed(case)
+            observation = check.ask(asked)
+        except (NotClaimed, Nonconformity):
+            continue
+        masks = reveal.masks(asked, observation)
+        bounds = dict(check.expect(asked).arrays)
+        conforms = _agrees(observation, bounds) and _harmless(asked, observation)
+        found.append(Answered(asked, observation, bounds, masks, conforms))
+    return sorted(found, key=lambda a: a.conforms)
+
+
+def _agrees(observation: Observation, bounds: dict[str, Bound]) -> bool:
+    arrays = observation.arrays()
+    try:
+        return all(compare(name, arrays[name], bound).holds for name, bound in bounds.items())
+    except (Nonconformity, KeyError):
+        return False
+
+
+def _harmless(case: Case, observation: Observation) -> bool:
+    """Whether everything that the answer tells about itself is as it must be."""
+    given = {**case.parameters, "input": case.input} | ({} if case.h_0 is None else {"h_0": case.h_0})
+    return (
+        all(np.array_equal(given[name], value) for name, value in (observation.after or {}).items())
+        and not observation.aliases
+        and (not observation.drew or case.dropping)
+        and all(dtype == case.dtype for dtype in observation.dtypes.values())
+        and observation.parameters in (None, case.config.parameter_shapes())
+    )
+
+
+def diagnose(subject: Answers) -> list[Diagnosis]:
+    """The faults, or pairs of them, that reproduce the subject; empty if none does, or it fails nothing."""
+    asked = answers(subject)
+    failing = [a for a in asked if not a.conforms]
+    if not failing:
+        return []
+    found: list[tuple[Fault, ...]] = [(f,) for f in FAULTS.values() if explains((f,), asked) == len(asked)]
+    if not found:
+        sample = failing[:SCORED_ON] + asked[len(failing) :][:SCORED_ON]
+        likely = sorted(FAULTS.values(), key=lambda f: explains((f,), sample, stop=False), reverse=True)
+        pairs = [(a, b) for a, b in combinations(likely[:PAIRS_FROM], 2) if (a.of, a.step) != (b.of, b.step)]
+        found = [pair for pair in pairs if explains(pair, asked) == len(asked)]
+    return [Diagnosis(faults, len(failing), len(failing)) for faults in found]
+
+
+def explains(faults: tuple[Fault, ...], asked: list[Answered], *, stop: bool = True) -> int:
+    """How many of the answers these faults reproduce; `stop` at the first that they do not."""
+    wrong, count = faulty(*faults), 0
+    for answered in asked:
+        if reproduces(wrong, answered):
+            count += 1
+        elif stop:
+            break
+    return count
+
+
+def reproduces(wrong: SpecSubject, answered: Answered) -> bool:
+    """Whether the faulty spec answers as the subject did, within the bound, and with the same facts.
+
+    Both answers may be off by the bound, so twice the array's largest bound is allowed between them.
+    """
+    drawn = [None] if answered.masks is None else [answered.masks, None]  # as the subject drew, or its own
+    return any(_reproduces(wrong, answered, masks) for masks in drawn)
+
+
+def _reproduces(wrong: SpecSubject, answered: Answered, masks: list[np.ndarray] | None) -> bool:
+    case = answered.case
+    wrong.drawn = masks
+    try:
+        with np.errstate(all="ignore"):
+            other = Check(clauses()["SHP-06"], wrong, Memory()).remember(case)
+    except Exception:
+        return False
+    if other.error:
+        return False
+    for fact in FACTS:
+        told = getattr(answered.observation, fact)
+        if told is not None and told != {} and not same(told, getattr(other, fact)):
+            return False
+    arrays, others = answered.observation.arrays(), other.arrays()
+    for name, bound in answered.bounds.items():
+        one, two = arrays.get(name, MISSING), others.get(name, MISSING)
+        if one.shape != two.shape:
+            return False
+        near = np.abs(two.astype(np.float64) - one) <= 2 * bound.error.max(initial=0.0)
+        if not (near | (np.isnan(one) & np.isnan(two))).all():
+            return False
+    return True

@@ -1,0 +1,37 @@
+"""Faulty subjects: the spec as a subject, with one step (or two) replaced by a named fault's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rnn_spec.judge.faults import FAULTS
+from rnn_spec.spec.gradient import Adjoint
+from rnn_spec.spec.model import RNN
+from rnn_spec.subjects import registry
+from rnn_spec.subjects.spec import SpecSubject
+
+if TYPE_CHECKING:
+    from rnn_spec.judge.faults import Fault
+    from rnn_spec.subjects.base import Subject
+
+
+def find_subject(name: str) -> Subject:
+    """The subject of a name, ``fault:NAME`` included; SubjectError with a sentence where there is none."""
+    kind, _, fault = name.partition(":")
+    if kind != "fault":
+        return registry.load(name)
+    if fault not in FAULTS:
+        raise registry.SubjectError(f"no fault is called {fault!r}: known are {', '.join(FAULTS)}")
+    return faulty(FAULTS[fault])
+
+
+def faulty(*faults: Fault) -> SpecSubject:
+    """The spec as a subject, with each fault's step in place of the right one."""
+    name = "+".join(fault.name for fault in faults)
+    steps: dict[str, dict[str, Any]] = {"model": {}, "adjoint": {}, "layer": {"name": f"fault:{name}"}}
+    for fault in faults:
+        steps[fault.of][fault.step] = fault.replacement
+    steps["layer"]["model"] = type(name, (RNN,), steps["model"])
+    steps["layer"]["adjoint"] = type(name, (Adjoint,), steps["adjoint"])
+    subject: SpecSubject = type(name, (SpecSubject,), steps["layer"])()
+    return subject
