@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -99,12 +100,7 @@ class Check:
         return observation
 
     def _run(self, case: Case) -> Observation:
-        own = replace(  # the subject's own copy: what it writes into it must not reach other checks
-            case,
-            parameters={name: value.copy() for name, value in case.parameters.items()},
-            input=case.input.copy(),
-            h_0=None if case.h_0 is None else case.h_0.copy(),
-        )
+        own = copy.deepcopy(case)  # what the subject writes into it must not reach other checks
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a warning is no error, whatever pytest is told
@@ -114,6 +110,11 @@ class Check:
         if not isinstance(observation, Observation):
             kind = type(observation).__name__
             return Observation(error=Error("forward", kind, f"run() returned a {kind}, not an Observation"))
+        try:
+            observation = _numbers(observation)
+        except Exception as e:  # lists of unlike lengths, say, or an array that is on another device
+            message = f"the answer cannot be read as arrays: {' '.join(str(e).split())}"
+            return Observation(error=Error("forward", type(e).__name__, message))
         if observation.after is None:
             given = {**own.parameters, "input": own.input} | ({} if own.h_0 is None else {"h_0": own.h_0})
             observation = replace(observation, after=given)
@@ -221,6 +222,13 @@ def result_shapes(case: Case) -> dict[str, tuple[int, ...]]:
         "output": (*case.input.shape[:-1], c.num_directions * c.hidden_size),
         "h_n": (c.num_layers * c.num_directions, *batch, c.hidden_size),
     }
+
+
+def _numbers(observation: Observation) -> Observation:
+    """The observation with every array an ndarray."""
+    read = {name: np.asarray(a) for name, a in observation.arrays().items()}
+    gradients = {name: read[f"grad {name}"] for name in observation.gradients}
+    return replace(observation, output=read.get("output"), h_n=read.get("h_n"), gradients=gradients)
 
 
 def _matching(pattern: str, names: Any) -> list[str]:
