@@ -16,10 +16,11 @@ import numpy as np
 from rnn_spec.cases import reveal
 from rnn_spec.cases.product import standard
 from rnn_spec.cases.records import Call, Case, Observation
-from rnn_spec.faulty import faulty
+from rnn_spec.faulty import faulty_spec
 from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, compare, same
 from rnn_spec.judge.faults import FAULTS
+from rnn_spec.judge.faults.base import MODULE
 from rnn_spec.spec.catalogue import clauses
 
 if TYPE_CHECKING:
@@ -113,10 +114,11 @@ def diagnose(subject: Answers) -> list[Diagnosis]:
     failing = [a for a in asked if not a.conforms]
     if not failing:
         return []
-    found: list[tuple[Fault, ...]] = [(f,) for f in FAULTS.values() if explains((f,), asked) == len(asked)]
+    candidates = [fault for fault in FAULTS.values() if fault.of != MODULE]
+    found: list[tuple[Fault, ...]] = [(f,) for f in candidates if explains((f,), asked) == len(asked)]
     if not found:
         sample = failing[:SCORED_ON] + asked[len(failing) :][:SCORED_ON]
-        likely = sorted(FAULTS.values(), key=lambda f: explains((f,), sample, stop=False), reverse=True)
+        likely = sorted(candidates, key=lambda f: explains((f,), sample, stop=False), reverse=True)
         pairs = [(a, b) for a, b in combinations(likely[:PAIRS_FROM], 2) if (a.of, a.step) != (b.of, b.step)]
         found = [pair for pair in pairs if explains(pair, asked) == len(asked)]
     return [Diagnosis(faults, len(failing), len(failing)) for faults in found]
@@ -124,7 +126,7 @@ def diagnose(subject: Answers) -> list[Diagnosis]:
 
 def explains(faults: tuple[Fault, ...], asked: list[Answered], *, stop: bool = True) -> int:
     """How many of the answers these faults reproduce; `stop` at the first that they do not."""
-    wrong, count = faulty(*faults), 0
+    wrong, count = faulty_spec(*faults), 0
     for answered in asked:
         if reproduces(wrong, answered):
             count += 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rnn_spec.judge.faults import FAULTS
+from rnn_spec.judge.faults.base import MODULE
 from rnn_spec.spec.gradient import Adjoint
 from rnn_spec.spec.model import RNN
 from rnn_spec.subjects import registry
 from rnn_spec.subjects.spec import SpecSubject
+from rnn_spec.subjects.torch_eager import TorchSubject
 
 if TYPE_CHECKING:
     from rnn_spec.judge.faults import Fault
@@ -25,7 +27,12 @@ def find_subject(name: str) -> Subject:
     return faulty(FAULTS[fault])
 
 
-def faulty(*faults: Fault) -> SpecSubject:
+def faulty(fault: Fault) -> Subject:
+    """The spec as a subject, or torch.nn.RNN for a fault of MODULE, with the fault's step in place."""
+    return faulty_module(fault) if fault.of == MODULE else faulty_spec(fault)
+
+
+def faulty_spec(*faults: Fault) -> SpecSubject:
     """The spec as a subject, with each fault's step in place of the right one."""
     name = "+".join(fault.name for fault in faults)
     steps: dict[str, dict[str, Any]] = {"model": {}, "adjoint": {}, "layer": {"name": f"fault:{name}"}}
@@ -34,4 +41,14 @@ def faulty(*faults: Fault) -> SpecSubject:
     steps["layer"]["model"] = type(name, (RNN,), steps["model"])
     steps["layer"]["adjoint"] = type(name, (Adjoint,), steps["adjoint"])
     subject: SpecSubject = type(name, (SpecSubject,), steps["layer"])()
+    return subject
+
+
+def faulty_module(fault: Fault) -> TorchSubject:
+    """torch.nn.RNN as a subject, with a method of the class replaced by the fault's."""
+    module = type("RNN", (TorchSubject().cls,), {fault.step: fault.replacement, "__module__": __name__})
+    globals()["FaultyModule"] = module
+    module.__qualname__ = "FaultyModule"  # where pickle looks for it
+    attributes = {"name": f"fault:{fault.name}", "module": module}
+    subject: TorchSubject = type(fault.name, (TorchSubject,), attributes)()
     return subject

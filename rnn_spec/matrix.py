@@ -5,7 +5,7 @@ without pytest's machinery between them, sharing expectations (which are the spe
 judged). A fault is *killed* by a clause when one of the clause's checks fails on it; the clause that
 the fault names must be among them. Checks are functions of a subject's answers alone, so a check that
 asks only cases to which the faulty subject answers as the right one does cannot kill it, and is not
-called: `Trial.sees` compares the answers, not what a fault is thought to affect.
+called: `Baseline.seen` compares the answers, not what a fault is thought to affect.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ from rnn_spec.faulty import faulty
 from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, same
 from rnn_spec.judge.faults import FAULTS
+from rnn_spec.judge.faults.base import MODULE
 from rnn_spec.plugin import run_suite
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.spec import SpecSubject
+from rnn_spec.subjects.torch_eager import TorchSubject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from rnn_spec.cases.records import Case, Observation
-    from rnn_spec.judge.check import Answers
     from rnn_spec.judge.faults import Fault
 
 
@@ -60,52 +61,81 @@ class Row:
 
 @dataclass
 class Trial:
-    """One collected check, the cases that it asked the right subject, and whether it judged at all."""
+    """One collected check."""
 
     id: str
     clause: str
     function: Any
     arguments: dict[str, Any]
     needs: tuple[str, ...]
-    asked: list[Case] = field(default_factory=list)
-    judges: bool = False
 
-    def run(self, subject: Answers, memory: Memory) -> None:
+    def run(self, subject: Any, memory: Memory) -> None:
         """Call the check; raises as it does."""
         check = Check(clauses()[self.clause], subject, memory)
         given = {"check": check, "case": self.arguments["case"].case() if "case" in self.arguments else None}
         values = {**self.arguments, **given}
         self.function(**{name: values[name] for name in self.needs})
 
-    def sees(self, wrong: Answers, memory: Memory, right: Memory) -> bool:
-        """Whether any case that the check asks is answered otherwise than by the right subject."""
-        for case in self.asked:
-            answer = memory.observations.get(case.id)
-            if answer is None:
-                answer = Check(clauses()[self.clause], wrong, memory).remember(case)
-            if not alike(answer, right.observations[case.id]):
-                return True
-        return not self.asked
-
 
 class Watch:
-    """A subject that remembers which cases it is asked."""
+    """A subject that remembers which cases it is asked, and whether its class is."""
 
     def __init__(self, subject: Any) -> None:
         """Watch `subject`."""
-        self.subject, self.levels, self.asked = subject, subject.levels, list[Any]()
+        self.subject, self.levels = subject, subject.levels
+        self.asked: dict[str, Case] = {}
+        self.opened = False
 
     def unclaimed(self, case: Case) -> str | None:
         """Every case that is about to be asked passes here first."""
         reason: str | None = self.subject.unclaimed(case)
         if reason is None:
-            self.asked.append(case)
+            self.asked[case.id] = case
         return reason
 
     def run(self, case: Case) -> Observation:
         """Answer."""
         answer: Observation = self.subject.run(case)
         return answer
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else a check may look at; with it a check sees more than answers."""
+        self.opened = True
+        return getattr(self.subject, name)
+
+
+@dataclass
+class Baseline:
+    """A right subject, what it answered, and what each check asked it (None: the check does not judge it)."""
+
+    memory: Memory
+    asked: list[list[Case] | None]
+
+    @classmethod
+    def of(cls, trials: list[Trial], subject: Any) -> Baseline:
+        """Run every check on the right subject."""
+        memory, asked = Memory(), list[Any]()
+        for trial in trials:
+            watch = Watch(subject)
+            try:
+                trial.run(watch, memory)
+            except (NotClaimed, Nonconformity):  # a known failure cannot tell a fault from the right subject
+                asked.append(None)
+                continue
+            cases = [case for id, case in watch.asked.items() if id in memory.observations]
+            asked.append([] if watch.opened else cases)
+        return cls(memory, asked)
+
+    def seen(self, index: int, wrong: Any, memory: Memory) -> bool:
+        """Whether the check may see a difference: some answer differs, or it looks at more than answers."""
+        cases = self.asked[index]
+        if cases is None:
+            return False
+        for case in cases:
+            answer = memory.observations.get(case.id) or Check(NEUTRAL, wrong, memory).remember(case)
+            if not alike(answer, self.memory.observations[case.id]):
+                return True
+        return not cases
 
 
 class Collector:
@@ -133,30 +163,28 @@ class Matrix:
     """The suite, ready to be run on faults."""
 
     def __init__(self) -> None:
-        """Collect the suite, and run it on the spec itself, which must pass all of it."""
+        """Collect the suite."""
         self.trials = collect()
-        self.right = Memory()
-        subject = Watch(SpecSubject())
-        for trial in self.trials:
-            subject.asked = []
-            try:
-                trial.run(subject, self.right)
-                trial.judges = True
-            except NotClaimed:
-                trial.judges = False
-            asked = {case.id: case for case in subject.asked}
-            trial.asked = [case for id, case in asked.items() if id in self.right.observations]
+        self.baselines: dict[bool, Baseline] = {}
+
+    def baseline(self, module: bool) -> Baseline:
+        """torch for faults of MODULE, the spec for all others (made once)."""
+        if module not in self.baselines:
+            subject = TorchSubject() if module else SpecSubject()
+            self.baselines[module] = Baseline.of(self.trials, subject)
+        return self.baselines[module]
 
     def row(self, fault: Fault, *, named_only: bool = False) -> Row:
         """Run the checks on one fault; `named_only`: of the clause it names, until one fails."""
+        baseline = self.baseline(fault.of == MODULE)
         started, row = time.perf_counter(), Row(fault.name, fault.clause)
         subject, memory = faulty(fault), Memory()
-        memory.expectations = self.right.expectations
+        memory.expectations = baseline.memory.expectations
         with np.errstate(all="ignore"):
-            for trial in self.trials:
+            for index, trial in enumerate(self.trials):
                 if named_only and (trial.clause != fault.clause or row.killed):
                     continue
-                if not trial.judges or not trial.sees(subject, memory, self.right):
+                if not baseline.seen(index, subject, memory):
                     continue
                 try:
                     trial.run(subject, memory)
@@ -183,6 +211,7 @@ def alike(a: Observation, b: Observation) -> bool:
     return all(same(value, getattr(b, name)) for name, value in vars(a).items() if name != "warnings")
 
 
+NEUTRAL = clauses()["SHP-06"]  # every subject claims it
 _matrix: list[Matrix] = []
 
 
@@ -216,10 +245,11 @@ def show(found: list[Row], console: Console, trials: set[str]) -> None:
     """Print the matrix, what it shows of the suite's own weak places, and the rate."""
     console.print(table(found))
     kills: Counter[str] = Counter()
+    whole = bool(trials)
     for row in found:
         names = {id for ids in row.killed_by.values() for id in ids}
         kills.update(names)
-        if len(names) == 1:
+        if whole and len(names) == 1:
             console.print(f"only one check kills {row.fault}: {names.pop()}", highlight=False)
         for broken in row.broken:
             console.print(f"[bold red]a check broke on {row.fault}:[/] {broken}", highlight=False)

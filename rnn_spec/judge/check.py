@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
@@ -201,6 +201,13 @@ class Check:
         """Two arrays have one shape."""
         if np.shape(got) != np.shape(expected):
             raise Nonconformity(f"{name}: shape {np.shape(got)}, expected {np.shape(expected)}")
+
+    def module_class(self) -> tuple[Any, Any]:
+        """The torch.nn.Module class under test and its torch; NotClaimed for a subject that is no such class."""
+        give = getattr(self.subject, "module_class", None)
+        if give is None:
+            raise NotClaimed("not claimed: a torch.nn.Module")
+        return cast("tuple[Any, Any]", give())
 
     def holds(self, condition: Any, sentence: str) -> None:
         """A condition that is true of a correct answer; the sentence says what is the case if it fails."""

@@ -29,6 +29,10 @@ class TorchSubject(Subject):
         self.worker.torch.empty(0, device=device)  # a device that is not there raises here
         self.cls = self.module or self.worker.torch.nn.RNN
 
+    def module_class(self) -> tuple[Any, Any]:
+        """The class under test, and the torch that it lives in: what checks of the Python class itself need."""
+        return self.cls, self.worker.torch
+
     def version(self) -> str:
         """The torch release, and the device where it is not the CPU."""
         return str(self.worker.version()) + ("" if self.device == "cpu" else f" on {self.device}")

@@ -2,7 +2,8 @@
 
 A fault is a function under its step's own name, put in place of that step of `spec.model.RNN`
 (MODEL), of `spec.gradient.Adjoint` (ADJOINT), or of the layer object around them,
-`subjects.spec.SpecSubject` (LAYER). ``rnn-spec check fault:NAME`` judges one.
+`subjects.spec.SpecSubject` (LAYER). What only a torch.nn.Module has is a method of a subclass of
+torch.nn.RNN (MODULE). ``rnn-spec check fault:NAME`` judges one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MODEL, ADJOINT, LAYER = "model", "adjoint", "layer"
+MODEL, ADJOINT, LAYER, MODULE = "model", "adjoint", "layer", "module"
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,8 @@ def fault(name: str, clause: str, sentence: str, of: str = MODEL) -> Callable[[A
         return replacement
 
     return register
+
+
+def honest(layer: Any, step: str) -> Any:
+    """The step of the layer object, or the module, that a fault of LAYER or MODULE stands in for."""
+    return getattr(super(type(layer), layer), step)
