@@ -185,7 +185,7 @@ def test_gradients_follow_the_masks_that_were_drawn(case, check):
 @clause("GRD-13")
 @named("cell-L2-tanh-unbatched-p0.5-train-float64", "cell-L2-relu-bi-unbatched-p0.5-train-float32")
 def test_dropped_units_get_no_gradient(case, check):
-    """A unit of layer 0 whose only output was dropped gets no gradient from above, and every other one does."""
+    """A unit of layer 0 whose only output was dropped gets no gradient from above; every other does."""
     from_above = alone(case, "output")
 
     gradients = check.gradients(from_above)

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 
 from rnn_spec.cases import data
+from rnn_spec.cases.product import Recipe
+from rnn_spec.judge.laws import eye, furnish
 from rnn_spec.plugin import clause, named, standard
+from rnn_spec.spec.arithmetic import FORMATS
 
 FLOAT64 = (
     "small-L1-tanh-float64",
@@ -22,7 +25,7 @@ FLOAT64 = (
     "wide-L1-relu-float64",
 )
 FLOAT32 = tuple(id.replace("float64", "float32") for id in FLOAT64)
-HALF = ("small-L1-tanh-float16", "small-L1-relu-bfloat16", "cell-L1-relu-float16", "cell-L1-tanh-bfloat16")
+GIVEN = ("input", "h_0", "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 LARGE = {"float16": 7, "bfloat16": 60, "float32": 60, "float64": 500}  # the greatest z is about 2^(2 * this)
 
 
@@ -69,11 +72,38 @@ def test_half_precision_is_within_its_bound(case, check):
     check.conforms(case, "output", "h_n")
 
 
+@clause("PRC-01")
+@pytest.mark.parametrize("what", GIVEN)
+def test_float64_passes_every_bit_on(what, check):
+    """In float64 a relu layer that copies its input, state, bias or weights to output copies all 53 bits."""
+    probe = copying(what, "float64")
+
+    output = check.ask(probe).output
+
+    check.equal("output", output, copied(what, probe))
+
+
+@clause("PRC-02")
+@pytest.mark.parametrize("what", GIVEN)
+def test_float32_passes_every_bit_on(what, check):
+    """In float32 a relu layer that copies its input, state, bias or weights to output copies all 24 bits."""
+    probe = copying(what, "float32")
+
+    output = check.ask(probe).output
+
+    check.equal("output", output, copied(what, probe))
+
+
 @clause("PRC-03")
-@named(*(id for id in HALF if "float16" in id and "bfloat16" not in id))
-def test_float16_reads_every_bit(case, check):
-    """In float16 no bit of the 11 of an input, state or parameter is lost on its way in."""
-    check.conforms(fine(case), "output", "h_n")
+@pytest.mark.parametrize("what", GIVEN)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_passes_every_bit_on(what, dtype, check):
+    """A relu layer that copies its input, state, bias or weights to output copies all 11, or 8, bits."""
+    probe = copying(what, dtype)
+
+    output = check.ask(probe).output
+
+    check.equal("output", output, copied(what, probe))
 
 
 @clause("PRC-04")
@@ -111,23 +141,54 @@ def test_tanh_saturates(case, dtype, check):
         check.holds(np.isfinite(got).all(), f"{name} is not finite")
 
 
+def refine(name, value, dtype):
+    """`value` with the last bit of the dtype in use: changed by up to 2^-6 of itself, at two scales."""
+    bits = FORMATS[dtype].precision
+    noise = sum(
+        data.dyadic(f"{name}/{i}", value.shape, scale) for i, scale in enumerate((14, max(14, bits - 7)))
+    )
+    mantissa, exponent = np.frexp(value * (1 + noise))
+    return np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits)
+
+
 def fine(case):
-    """`case` with the last bit of its dtype in use in every input, state and parameter.
-
-    Every number is changed by up to 2^-7 of itself, at two scales, and rounded to the dtype.
-    """
-    scales = {"float64": (14, 46), "float32": (14, 26), "float16": (14, 14)}[case.dtype]
-
-    def refine(name: str, value: np.ndarray) -> np.ndarray:
-        noise = sum(data.dyadic(f"{name}/{scale}", value.shape, scale) for scale in scales)
-        return (value * (1 + noise)).astype(case.dtype).astype(np.float64)
-
+    """`case` with the last bit of its dtype in use in every input, state and parameter."""
     return case.derive(
         "fine",
-        parameters={name: refine(name, value) for name, value in case.parameters.items()},
-        input=refine("input", case.input),
-        h_0=refine("h_0", case.h_0),
+        parameters={name: refine(name, value, case.dtype) for name, value in case.parameters.items()},
+        input=refine("input", case.input, case.dtype),
+        h_0=refine("h_0", case.h_0, case.dtype),
     )
+
+
+def copying(what, dtype):
+    """A relu layer whose output is a copy of what it is given, positive and with every bit in use."""
+    case = Recipe("small", nonlinearity="relu", dtype=dtype).case()
+    I, H = case.config.input_size, case.config.hidden_size
+    given = {**case.parameters, "input": case.input, "h_0": case.h_0}[what]
+    copied = refine(what, abs(given), dtype)
+    how = f"copies {what}"
+    if what == "input":
+        return furnish(case, how, input=copied, weight_ih=eye)
+    if what == "h_0":
+        return furnish(case, how, input=case.input * 0, h_0=copied, weight_hh=eye)
+    kinds = {what.removesuffix("_l0"): lambda *_: copied}
+    if what == "weight_ih_l0":
+        return furnish(case, how, input=np.eye(I)[None], **kinds)
+    if what == "weight_hh_l0":
+        return furnish(case, how, input=np.zeros((1, H, I)), h_0=np.eye(H)[None], **kinds)
+    return furnish(case, how, input=case.input * 0, **kinds)
+
+
+def copied(what, probe):
+    """What `copying` answers."""
+    steps, batch, I = probe.input.shape
+    if what == "input":
+        return np.concatenate([probe.input, np.zeros((steps, batch, probe.config.hidden_size - I))], axis=2)
+    if what == "h_0":
+        return np.repeat(probe.h_0, steps, axis=0)
+    value = probe.parameters[what]
+    return value.T[None] if value.ndim == 2 else np.broadcast_to(value, (steps, batch, len(value)))
 
 
 def large(case, dtype):

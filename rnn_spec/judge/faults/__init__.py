@@ -1,6 +1,24 @@
 """Named faults, by area; see `base`. Importing this package registers them all in FAULTS."""
 
-from rnn_spec.judge.faults import directions, dropout, gradients, precision, recurrence
+from rnn_spec.judge.faults import (
+    determinism,
+    directions,
+    dropout,
+    gradients,
+    layout,
+    precision,
+    recurrence,
+)
 from rnn_spec.judge.faults.base import FAULTS, Fault
 
-__all__ = ["FAULTS", "Fault", "directions", "dropout", "gradients", "precision", "recurrence"]
+__all__ = [
+    "FAULTS",
+    "Fault",
+    "determinism",
+    "directions",
+    "dropout",
+    "gradients",
+    "layout",
+    "precision",
+    "recurrence",
+]

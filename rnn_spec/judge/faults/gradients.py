@@ -1,18 +1,315 @@
 """Faults of the backward pass."""
 
-# ruff: noqa: F811, D103 - a fault is a function under its step's own name, so names repeat; the sentence documents it
-
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from rnn_spec.judge.faults.base import ADJOINT, fault
 from rnn_spec.spec.gradient import Adjoint
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-@fault("grad-w_hh-last-step-lost", "GRD-03", "The gradient of W_hh leaves out the last time step.", ADJOINT)
+# -- one array at a time --------------------------------------------------------------------------
+
+CHANGES: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "doubled": ("is doubled", lambda g: g + g),
+    "zero": ("is zero", lambda g: g * 0),
+    "negated": ("has the wrong sign", lambda g: g * -1),
+}
+LOST: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "first-step-lost": ("leaves out the first time step", lambda index: index.t != 0),
+    "last-step-lost": ("leaves out the last time step", lambda index: index.t != index.T - 1),
+    "first-row-lost": ("leaves out the first batch row", lambda index: index.n != 0),
+    "rows-past-16-lost": ("leaves out the batch rows from the 17th on", lambda index: index.n < 16),
+    "steps-past-256-lost": ("leaves out the time steps from the 257th on", lambda index: index.t < 256),
+    "tail-columns-lost": (
+        "leaves out the units past the last multiple of 8",
+        lambda index: index.h < (index.H // 8 * 8 or index.H),
+    ),
+}
+PARAMETERS = {"weight_ih": "w_ih", "weight_hh": "w_hh", "bias_ih": "b_ih", "bias_hh": "b_hh"}
+
+
+class Index:
+    """The indices of a delta (T, N, H), to say which of its elements are left out."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        """Number the elements along each axis."""
+        self.t, self.n, self.h = np.ogrid[: shape[0], : shape[1], : shape[2]]
+        self.T, self.N, self.H = shape
+
+    def only(self, adjoint: Adjoint, delta: Any, keep: Callable[[Any], Any]) -> Any:
+        """The delta, zero where `keep` does not hold."""
+        return adjoint.ops.where(np.broadcast_to(keep(self), delta.shape), delta, 0.0)
+
+
+def changed_parameter(kind: str, change: Callable[[Any], Any]) -> Any:
+    """The gradient of one kind of parameter changed."""
+
+    def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
+        right = Adjoint.parameters(self, tape, delta)
+        return {k: change(g) if k == kind else g for k, g in right.items()}
+
+    return parameters
+
+
+def lost_parameter(kind: str, keep: Callable[[Any], Any]) -> Any:
+    """The gradient of one kind of parameter from some of the deltas only."""
+
+    def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
+        lost = Adjoint.parameters(self, tape, Index(delta.shape).only(self, delta, keep))
+        right = Adjoint.parameters(self, tape, delta)
+        return {k: lost[k] if k == kind else g for k, g in right.items()}
+
+    return parameters
+
+
+def changed_input(change: Callable[[Any], Any]) -> Any:
+    """The gradient of a layer's input changed."""
+
+    def input(self: Adjoint, tape: Any, delta: Any) -> Any:
+        return change(Adjoint.input(self, tape, delta))
+
+    return input
+
+
+def lost_input(keep: Callable[[Any], Any]) -> Any:
+    """The gradient of a layer's input from some of the deltas only."""
+
+    def input(self: Adjoint, tape: Any, delta: Any) -> Any:
+        return Adjoint.input(self, tape, Index(delta.shape).only(self, delta, keep))
+
+    return input
+
+
+def changed_h_0(change: Callable[[Any], Any]) -> Any:
+    """The gradient of h_0 changed."""
+
+    def scan(self: Adjoint, tape: Any, g_y: Any, carry: Any, alive: Any) -> Any:
+        delta, carry = Adjoint.scan(self, tape, g_y, carry, alive)
+        return delta, change(carry)
+
+    return scan
+
+
+for how, (words, change) in CHANGES.items():
+    for kind, short in PARAMETERS.items():
+        fault(f"grad-{short}-{how}", "GRD-03", f"The gradient of {kind} {words}.", ADJOINT)(
+            changed_parameter(kind, change)
+        )
+    fault(f"grad-input-{how}", "GRD-01", f"The gradient of the input {words}.", ADJOINT)(
+        changed_input(change)
+    )
+    fault(f"grad-h_0-{how}", "GRD-02", f"The gradient of h_0 {words}.", ADJOINT)(changed_h_0(change))
+for how, (words, keep) in LOST.items():
+    for kind, short in PARAMETERS.items():
+        fault(f"grad-{short}-{how}", "GRD-03", f"The gradient of {kind} {words}.", ADJOINT)(
+            lost_parameter(kind, keep)
+        )
+    fault(f"grad-input-{how}", "GRD-01", f"The gradient of the input {words}.", ADJOINT)(lost_input(keep))
+
+
+@fault("grad-h_0-one-step-short", "GRD-02", "The gradient of h_0 is that of the first state.", ADJOINT)
+def scan(self: Adjoint, tape: Any, g_y: Any, carry: Any, alive: Any) -> Any:
+    delta, _ = Adjoint.scan(self, tape, g_y, carry, alive)
+    return delta, delta[0]
+
+
+@fault("grad-h_0-of-last-layer-only", "GRD-02", "Only the last layer's h_0 gets a gradient.", ADJOINT)
+def scan(self: Adjoint, tape: Any, g_y: Any, carry: Any, alive: Any) -> Any:
+    delta, carry = Adjoint.scan(self, tape, g_y, carry, alive)
+    return delta, (carry if layer_of(self, tape) == self.config.num_layers - 1 else carry * 0)
+
+
+@fault("grad-mean-over-batch", "GRD-03", "The gradients of the parameters are means over the batch.", ADJOINT)
 def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
-    lost = delta.copy()
-    lost[-1] = 0
+    share = self.ops.array(np.array(1 / max(delta.shape[1], 1)))
+    return {kind: g * share for kind, g in Adjoint.parameters(self, tape, delta).items()}
+
+
+@fault("grad-mean-over-time", "GRD-03", "The gradients of the parameters are means over time.", ADJOINT)
+def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
+    share = self.ops.array(np.array(1 / max(delta.shape[0], 1)))
+    return {kind: g * share for kind, g in Adjoint.parameters(self, tape, delta).items()}
+
+
+@fault("grad-w_hh-from-h_t", "GRD-03", "The gradient of W_hh is made with h_t in place of h_{t-1}.", ADJOINT)
+def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
+    return Adjoint.parameters(self, tape._replace(before=tape.after), delta)
+
+
+@fault("grad-w_hh-without-h_0", "GRD-03", "The gradient of W_hh takes h_0 as zeros.", ADJOINT)
+def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
+    later = np.arange(delta.shape[0])[:, None, None] > 0
+    before = self.ops.where(np.broadcast_to(later, delta.shape), tape.before, 0.0)
+    return Adjoint.parameters(self, tape._replace(before=before), delta)
+
+
+@fault("grad-w_hh-transposed", "GRD-03", "The gradient of W_hh is transposed.", ADJOINT)
+def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
     right = Adjoint.parameters(self, tape, delta)
-    return right | {"weight_hh": Adjoint.parameters(self, tape, lost)["weight_hh"]}
+    return right | {"weight_hh": right["weight_hh"].T}
+
+
+@fault(
+    "grad-biases-share",
+    "GRD-04",
+    "bias_ih and bias_hh get two and one thirds of their gradients' sum.",
+    ADJOINT,
+)
+def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
+    right = Adjoint.parameters(self, tape, delta)
+    if "bias_ih" not in right:
+        return right
+    third = self.ops.array(np.array(1 / 3))
+    return right | {"bias_ih": right["bias_ih"] * third * self.ops.array(np.array(4.0)),
+                    "bias_hh": right["bias_hh"] * third * self.ops.array(np.array(2.0))}  # fmt: skip
+
+
+# -- the carry and the slope ----------------------------------------------------------------------
+
+
+def truncated(k: int) -> Any:
+    """Backpropagation that goes back k steps at most."""
+
+    def scan(self: Adjoint, tape: Any, g_y: Any, carry: Any, alive: Any) -> Any:
+        cut = Carrying(self, k)
+        return Adjoint.scan(cut, tape, g_y, carry, alive)
+
+    return scan
+
+
+class Carrying(Adjoint):
+    """An adjoint whose carry is lost at every k-th step."""
+
+    def __init__(self, whole: Adjoint, k: int) -> None:
+        """Count the steps of one scan."""
+        super().__init__(whole.rnn)
+        self.k, self.steps = k, 0
+
+    def carry(self, delta: Any, tape: Any) -> Any:
+        """The carry, or nothing at every k-th step."""
+        self.steps += 1
+        return super().carry(delta, tape) * (self.steps % self.k != 0)
+
+
+for k in (1, 8, 64, 256):
+    fault(f"grad-truncated-after-{k}", "GRD-03", f"Backpropagation starts anew every {k} steps.", ADJOINT)(
+        truncated(k)
+    )
+
+
+@fault("grad-carry-transposed", "GRD-01", "The carry passes through W_hh transposed.", ADJOINT)
+def carry(self: Adjoint, delta: Any, tape: Any) -> Any:
+    return delta @ tape.weights.hh.T
+
+
+@fault("grad-slope-of-the-other", "GRD-01", "The slope is that of the other nonlinearity.", ADJOINT)
+def slope(self: Adjoint, tape: Any) -> Any:
+    tanh = self.config.nonlinearity == "tanh"
+    return self.ops.relu_slope(tape.after) if tanh else self.ops.tanh_slope(tape.after)
+
+
+@fault("grad-slope-at-h", "GRD-01", "The slope of tanh is taken at h_t instead of at z_t.", ADJOINT)
+def slope(self: Adjoint, tape: Any) -> Any:
+    if self.config.nonlinearity == "relu":
+        return Adjoint.slope(self, tape)
+    return self.ops.tanh_slope(self.ops.tanh(tape.after))
+
+
+@fault("grad-slope-of-previous-state", "GRD-01", "The slope is taken at h_{t-1}.", ADJOINT)
+def slope(self: Adjoint, tape: Any) -> Any:
+    return Adjoint.slope(self, tape._replace(after=tape.before))
+
+
+@fault("grad-relu-slope-one-at-zero", "GRD-08", "relu has slope 1 at 0.", ADJOINT)
+def slope(self: Adjoint, tape: Any) -> Any:
+    return slope_at_zero(self, tape, 1.0)
+
+
+@fault("grad-relu-slope-half-at-zero", "GRD-08", "relu has slope 1/2 at 0.", ADJOINT)
+def slope(self: Adjoint, tape: Any) -> Any:
+    return slope_at_zero(self, tape, 0.5)
+
+
+def slope_at_zero(adjoint: Adjoint, tape: Any, at_zero: float) -> Any:
+    """The slope, with another one where a relu's pre-activation is exactly 0."""
+    right, w = Adjoint.slope(adjoint, tape), tape.weights
+    if adjoint.config.nonlinearity == "tanh":
+        return right
+    z = adjoint.rnn.input_term(tape.x, w) + tape.before @ w.hh.T + w.b_hh
+    other = adjoint.ops.array(np.full(z.shape, at_zero))
+    return adjoint.ops.where(np.asarray(getattr(z, "value", z)) == 0, other, right)
+
+
+# -- cotangents, layers and directions --------------------------------------------------------------
+
+
+@fault("grad-of-output-only", "GRD-05", "The cotangent of h_n is ignored.", ADJOINT)
+def backward(self: Adjoint, output: Any, h_n: Any, lengths: Any = None, masks: Any = None) -> Any:
+    return Adjoint.backward(self, output, h_n * 0, lengths, masks)
+
+
+@fault("grad-of-h_n-only", "GRD-05", "The cotangent of output is ignored where h_n has one.", ADJOINT)
+def backward(self: Adjoint, output: Any, h_n: Any, lengths: Any = None, masks: Any = None) -> Any:
+    return Adjoint.backward(self, output * (not h_n.any()), h_n, lengths, masks)
+
+
+@fault("grad-clipped", "GRD-05", "Cotangents are clipped to the interval from -1 to 1.", ADJOINT)
+def backward(self: Adjoint, output: Any, h_n: Any, lengths: Any = None, masks: Any = None) -> Any:
+    return Adjoint.backward(self, output.clip(-1, 1), h_n.clip(-1, 1), lengths, masks)
+
+
+@fault(
+    "grad-one-direction", "GRD-06", "Only the forward direction passes a gradient to what it reads.", ADJOINT
+)
+def merge(self: Adjoint, g_x: Any) -> Any:
+    return g_x[0]
+
+
+@fault(
+    "grad-of-first-direction-for-both", "GRD-06", "Both directions take the forward one's cotangent.", ADJOINT
+)
+def split(self: Adjoint, g_y: Any) -> Any:
+    return [part for part in Adjoint.split(self, g_y)[:1] for _ in range(self.config.num_directions)]
+
+
+@fault("grad-stops-at-last-layer", "GRD-06", "Layers below the last get no gradient.", ADJOINT)
+def input(self: Adjoint, tape: Any, delta: Any) -> Any:
+    return Adjoint.input(self, tape, delta) * (layer_of(self, tape) == 0)
+
+
+@fault(
+    "grad-through-last-step-only", "GRD-06", "Layers below get a gradient from the last step alone.", ADJOINT
+)
+def input(self: Adjoint, tape: Any, delta: Any) -> Any:
+    right = Adjoint.input(self, tape, delta)
+    last = np.arange(len(right))[:, None, None] == len(right) - 1
+    return (
+        right if layer_of(self, tape) == 0 else self.ops.where(np.broadcast_to(last, right.shape), right, 0.0)
+    )
+
+
+@fault("grad-without-mask", "GRD-13", "The backward pass scales, but does not drop.", ADJOINT)
+def between_layers(self: Adjoint, g_x: Any, mask: Any) -> Any:
+    return self.rnn.between_layers(g_x, np.ones(mask.shape))
+
+
+@fault("grad-without-scale", "GRD-13", "The backward pass drops, but does not scale.", ADJOINT)
+def between_layers(self: Adjoint, g_x: Any, mask: Any) -> Any:
+    return self.ops.where(mask.astype(bool), g_x, 0.0)
+
+
+@fault(
+    "grad-with-another-mask", "GRD-13", "The backward pass drops by the masks of the units before.", ADJOINT
+)
+def between_layers(self: Adjoint, g_x: Any, mask: Any) -> Any:
+    return self.rnn.between_layers(g_x, np.roll(mask, 1, axis=-1))
+
+
+def layer_of(adjoint: Adjoint, tape: Any) -> int:
+    """Which layer a tape is of."""
+    return next(layer for (layer, _), other in adjoint.rnn.tapes.items() if other is tape)
