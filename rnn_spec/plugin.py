@@ -296,21 +296,21 @@ class Recorder:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write results.json; a run that judged nothing, or could not run, exits with 2."""
         verdicts = self.results.verdicts
+        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not self.refused
+        self.results.complete = ended
         if self.refused or (verdicts and all(v.outcome == "not claimed" for v in verdicts)):
             session.exitstatus = pytest.ExitCode.INTERRUPTED
-        elif exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and verdicts:
-            self.results.complete = True
-            if self.whole():
-                self.problems = shortfalls(self.results)
-                if self.problems:
-                    session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        elif ended and verdicts and self.whole():
+            self.problems = self.results.problems = shortfalls(self.results)
+            if self.problems:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if verdicts:
-            if self.results.complete and any(v.outcome == "failed" for v in verdicts):
+            self.results.write(self.path)
+            if ended and any(v.outcome == "failed" for v in verdicts):  # takes seconds: the verdicts are safe
                 self.results.diagnoses = [str(d) for d in diagnose(find_subject(self.results.subject))] or [
                     "behaves like no named fault, and like no two of them"
                 ]
-            self.results.problems = self.problems
-            self.results.write(self.path)
+                self.results.write(self.path)
 
     def whole(self) -> bool:
         """Whether this run was asked for the whole suite, so that fewer checks than owed is a failure."""
