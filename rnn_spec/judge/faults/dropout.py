@@ -60,7 +60,7 @@ def between_layers(self: RNN, y: Any, mask: Any) -> Any:
 
 
 @fault("dropout-below-the-last-layer-only", "DRP-01", "Only what the last layer reads is dropped out.")
-def between_layers(self: RNN, y: Any, mask: Any) -> Any:
+def between_layers(self: Any, y: Any, mask: Any) -> Any:
     return RNN.between_layers(self, y, mask) if mask is self.masks[-1] else y
 
 
@@ -194,7 +194,7 @@ def between_layers(self: RNN, y: Any, mask: Any) -> Any:
 
 
 @fault("dropout-mask-shared-over-layers", "DRP-07", "All layers are dropped out by one mask.")
-def between_layers(self: RNN, y: Any, mask: Any) -> Any:
+def between_layers(self: Any, y: Any, mask: Any) -> Any:
     return RNN.between_layers(self, y, self.masks[0])
 
 
