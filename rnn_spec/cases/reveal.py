@@ -23,14 +23,15 @@ def masks(case: Case, observation: Observation) -> list[np.ndarray] | None:
     """The masks (T, N, D*H), one for each layer but the last, that explain `observation` best.
 
     None where dropout does not act. An element of a lower mask that a higher one hides is given as
-    kept; nothing of the answer depends on it, nor, without bias, on which of two masks dropped what
-    either dropped. An answer of the wrong shape explains nothing: None.
+    kept, and so is one of a step after a sequence's end; nothing of the answer depends on it, nor,
+    without bias, on which of two masks dropped what either dropped. An answer of the wrong shape
+    explains nothing: None.
     """
     if not case.dropping:
         return None
     c, last = case.config, case.config.num_layers - 1
     rnn = RNN(c, case.parameters, PlainArithmetic())
-    rnn.forward(case.input, case.h_0)  # layer 0 is below every mask, so its output is as it is here
+    rnn.forward(case.input, case.h_0, case.lengths)  # layer 0 is below every mask: its output is as here
     time, batch = rnn.tapes[0, 0].after.shape[:2]
     if c.dropout == 1:
         return [np.zeros((time, batch, c.num_directions * c.hidden_size), np.bool_) for _ in range(last)]
@@ -38,7 +39,8 @@ def masks(case: Case, observation: Observation) -> list[np.ndarray] | None:
     states = (last + 1, c.num_directions, batch, c.hidden_size)
     if output.shape != output_shape(case) or h_n.size != np.prod(states):
         return None
-    alive = np.ones((time, batch), np.bool_)
+    lengths = np.full(batch, time) if case.lengths is None else np.asarray(case.lengths)
+    alive = np.arange(time)[:, None] < lengths
     below = rnn.join(
         [rnn.flip(t.after, alive) if d else t.after for (k, d), t in rnn.tapes.items() if k == 0]
     )
@@ -51,13 +53,13 @@ def masks(case: Case, observation: Observation) -> list[np.ndarray] | None:
         if layer < last:
             bias = np.concatenate([_bias(case, layer, d) for d in range(c.num_directions)])
             read = [rnn.activation(r + bias) for r in read]
-    seen = _pre_activation(case, rnn.to_time_major(output))
+    seen = _pre_activation(case, rnn, rnn.to_time_major(output), alive)
     nearest = np.argmin(np.abs(np.stack(read) - seen), axis=0)
     found = [np.array([k[i] for k in kept])[nearest] for i in range(last)]
     for i in range(last - 1):  # hidden above: ambiguous, so given as kept, but at the end h_n shows it
         found[i] |= ~np.logical_and.reduce(found[i + 1 :])
-        _read_final_state(case, i, h_n.reshape(states), below, found)
-    return found
+        _read_final_state(case, i, h_n.reshape(states), below, lengths, found)
+    return [mask | ~alive[..., None] for mask in found]
 
 
 def hidden(case: Case) -> set[str]:
@@ -95,26 +97,28 @@ def _inverse(case: Case, h: np.ndarray) -> np.ndarray:
     return z
 
 
-def _pre_activation(case: Case, output: np.ndarray) -> np.ndarray:
+def _pre_activation(case: Case, rnn: RNN, output: np.ndarray, alive: np.ndarray) -> np.ndarray:
     """What the last layer's W_ih contributed, from its states and what else it added to them."""
     c, last, parts = case.config, case.config.num_layers - 1, []
     h_0 = None if case.h_0 is None else case.h_0.reshape(last + 1, c.num_directions, -1, c.hidden_size)
     for d in range(c.num_directions):
         h = output[..., d * c.hidden_size : (d + 1) * c.hidden_size]
         first = np.zeros_like(h[:1]) if h_0 is None else h_0[last, d][None]
-        before = np.concatenate([h[1:], first] if d else [first, h[:-1]])
+        own = rnn.flip(h, alive) if d else h
+        before = np.concatenate([first, own[:-1]])
+        before = rnn.flip(before, alive) if d else before
         w_hh = case.parameters[f"weight_hh{parameter_suffix(last, d)}"]
         parts.append(_inverse(case, h) - before @ w_hh.T - _bias(case, last, d))
     return np.concatenate(parts, axis=-1)
 
 
 def _read_final_state(
-    case: Case, i: int, h_n: np.ndarray, below: np.ndarray, found: list[np.ndarray]
+    case: Case, i: int, h_n: np.ndarray, below: np.ndarray, lengths: np.ndarray, found: list[np.ndarray]
 ) -> None:
     """Mask i at each direction's last step, from the final state of layer i + 1 (only i = 0 of 3 layers)."""
-    H = case.config.hidden_size
+    H, row = case.config.hidden_size, np.arange(len(lengths))
     for d in range(case.config.num_directions):
-        step, columns = (0 if d else -1), slice(d * H, (d + 1) * H)
+        step, columns = (0 * lengths if d else lengths - 1), slice(d * H, (d + 1) * H)
         seen = _inverse(case, h_n[i + 1, d]) - _bias(case, i + 1, d)
-        whole = 0.75 * below[step, :, columns] / (1 - case.config.dropout)
-        found[i][step, :, columns] = seen > whole / 2
+        whole = 0.75 * below[step, row, columns] / (1 - case.config.dropout)
+        found[i][step, row, columns] = seen > whole / 2

@@ -49,7 +49,7 @@ class Adjoint:
         rnn, D = self.rnn, self.config.num_directions
         g_y = self.ops.array(rnn.to_time_major(output))
         time, batch, _ = g_y.shape
-        g_n = self.ops.array(h_n.reshape(-1, batch, self.config.hidden_size))
+        g_n = self.ops.array(h_n.reshape(self.config.num_layers * D, batch, self.config.hidden_size))
         alive = np.arange(time)[:, None] < (np.full(batch, time) if lengths is None else lengths)
         gradients: dict[str, Array] = {}
         g_h_0: dict[int, Array] = {}

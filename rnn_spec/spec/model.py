@@ -108,9 +108,9 @@ class RNN:
         last, say what training-mode dropout keeps; None: no dropout.
         """
         self.batched, self.masks = input.ndim == 3, masks
-        x = self.ops.array(self.to_time_major(input))
-        time, batch = x.shape[:2]
+        time, batch = (input := self.to_time_major(input)).shape[:2]
         alive = np.arange(time)[:, None] < (np.full(batch, time) if lengths is None else lengths)
+        x = self.ops.array(input if lengths is None else np.where(alive[..., None], input, 0.0))
         states = self.initial_state(h_0, batch)
         finals: list[Array] = []
         for layer in range(self.config.num_layers):

@@ -74,6 +74,8 @@ class SpecSubject(Subject):
     ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray] | None]:
         """Call the layer: (output, h_n, the masks it drew)."""
         time, batch = self.axes(config, input)
+        if time == 0:
+            raise ValueError("input has sequence length 0: a sequence has 1 step or more")
         masks = None
         if training and config.dropout > 0:
             width = config.num_directions * config.hidden_size
