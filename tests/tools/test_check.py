@@ -218,16 +218,15 @@ def test_what_a_subject_does_not_swallow_is_not_swallowed_for_it() -> None:
 
 
 def test_headroom_is_the_worst_of_a_check() -> None:
-    """A check remembers its worst headroom, of whichever array."""
-    found = check(SpecSubject())
+    """A check remembers its worst headroom, wherever in the check it was, and that comparison."""
+    found, bound = check(SpecSubject()), Bound(np.zeros(1), np.ones(1))
 
-    found.conforms(CASE, "output")
-    of_output = found.headroom
-    found.conforms(CASE, "*")
+    for name, error in (("first", 0.25), ("second", 0.5), ("third", 0.125)):
+        found.within(name, np.array([error]), bound)
 
-    assert of_output is not None
-    assert found.headroom is not None
-    assert 0 < of_output <= found.headroom <= 1
+    assert found.headroom == 0.5
+    assert found.worst is not None
+    assert found.worst.name == "second"
 
 
 def test_a_check_that_would_compare_nothing_is_an_error_of_ours() -> None:
