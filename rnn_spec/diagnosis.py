@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MISSING = np.zeros((0, 0, 0, 0))
 FACTS = ("dtypes", "parameters", "aliases", "drew", "after")
 PAIRS_FROM = 12  # pairs are tried among the faults that explain most cases on their own,
-SCORED_ON = 20  # as far as these many cases show
+SCORED_ON = 4  # as far as these many failing and as many passing cases show
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from rnn_spec.subjects.base import Subject
 
 RESULTS = "rnn-spec-results"
+UNUSED = ("cacheprovider", "faulthandler", "logging", "threadexception", "unraisableexception")
+"""What of pytest the command does without: it costs time around every check."""
 OWED = Path(__file__).with_name("owed.json")
 _key = pytest.StashKey[Check]()
 
@@ -343,7 +345,8 @@ def run_suite(arguments: Sequence[str], plugins: Sequence[object] = ()) -> int:
     """Run the suite as `rnn-spec check` does, whatever pytest configuration lies about."""
     os.environ.pop("PYTEST_ADDOPTS", None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the layers are small: more threads only get in the way
     folder, ini = suite(), Path(__file__).with_name("suite.ini")
     fixed = ["-c", str(ini), f"--rootdir={folder}", f"--confcutdir={folder}", "-p", "xdist.plugin",
-             "-p", "rnn_spec.plugin", "-p", "no:cacheprovider", "-qq", "--tb=no", "-rN"]  # fmt: skip
+             "-p", "rnn_spec.plugin", *(f"-pno:{name}" for name in UNUSED), "-qq", "--tb=no", "-rN"]  # fmt: skip
     return int(pytest.main([*fixed, "--whole", str(folder), *arguments], plugins=plugins))
