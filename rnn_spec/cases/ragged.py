@@ -73,5 +73,5 @@ def alone(case: Case, row: int) -> Case:
 def alive(case: Case) -> np.ndarray:
     """Whether each step of each row is before its sequence's end: in the layout of the case's input, bool."""
     time, batch = axes(case)
-    found = np.arange(case.input.shape[time])[:, None] < case.lengths
+    found: np.ndarray = np.arange(case.input.shape[time])[:, None] < np.asarray(case.lengths)
     return found if time < batch else found.T

@@ -1,0 +1,142 @@
+"""The torch.nn.Module under test, built from a Case, for checks of what only torch objects can show.
+
+A padded tensor has no strides in a Case and a PackedSequence no fields: checks that need them make the
+module itself, call it, and read what comes out as NumPy's arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_spec.judge.compare import Nonconformity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rnn_spec.cases.records import Case
+    from rnn_spec.judge.check import Check
+
+
+class Module:
+    """The class under test as a layer with a case's parameters, and the case's own tensors."""
+
+    def __init__(self, case: Case, check: Check) -> None:
+        """Build the layer; NotClaimed for a subject that is no such class."""
+        cls, self.torch = check.module_class()
+        self.case, self.dtype = case, getattr(self.torch, case.dtype)
+        self.device = getattr(check.subject, "device", "cpu")
+        self.rnn = cls(**asdict(case.config)).to(device=self.device, dtype=self.dtype).train(case.training)
+        with self.torch.no_grad():
+            for name, parameter in self.rnn.named_parameters():
+                parameter.copy_(self.tensor(case.parameters[name]))
+        self.input = self.tensor(case.input)
+        self.h_0 = None if case.h_0 is None else self.tensor(case.h_0)
+
+    def tensor(self, array: np.ndarray) -> Any:
+        """A tensor of the case's dtype, on the device under test."""
+        return self.torch.tensor(np.ascontiguousarray(array), device=self.device, dtype=self.dtype)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the layer; Nonconformity if it raises, or answers with anything but a pair."""
+        try:
+            answer = self.rnn(*arguments)
+            _, _ = answer
+        except Exception as e:
+            raise Nonconformity(f"raised {type(e).__name__} in forward: {' '.join(str(e).split())}") from e
+        return answer
+
+    def refusal(self, *arguments: Any) -> Exception | None:
+        """What the layer raises when it is called with these arguments, or None."""
+        try:
+            self.rnn(*arguments)
+        except Exception as e:
+            return e
+        return None
+
+    # -- packed sequences ---------------------------------------------------------------------------
+
+    def lengths(self) -> Any:
+        """The case's lengths as torch wants them: int64, on the CPU."""
+        return self.torch.tensor([int(n) for n in self.case.lengths])  # type: ignore[union-attr]
+
+    def packed(self, how: str = "unsorted") -> Any:
+        """The case's input as a PackedSequence, made in the way of PACKINGS that `how` names."""
+        return PACKINGS[how](self)
+
+    def sequences(self) -> list[Any]:
+        """The case's sequences, each (its own length, I)."""
+        rows = self.input if self.case.config.batch_first else self.input.transpose(0, 1)
+        return [row[: int(n)] for row, n in zip(rows, self.lengths(), strict=True)]
+
+    def unpacked(self, output: Any) -> np.ndarray:
+        """A packed output padded with 0 to the layout of the case's output; Nonconformity if it is none."""
+        batch_first, utils = self.case.config.batch_first, self.torch.nn.utils.rnn
+        time = self.case.input.shape[1 if batch_first else 0]
+        try:
+            padded = utils.pad_packed_sequence(output, batch_first=batch_first, total_length=time)[0]
+        except Exception as e:
+            raise Nonconformity(f"output cannot be padded: {type(e).__name__}: {e}") from e
+        return numbers(padded)
+
+
+def numbers(tensor: Any) -> np.ndarray:
+    """The tensor's numbers, exactly, as float64."""
+    try:
+        array: np.ndarray = tensor.detach().cpu().double().numpy()
+    except Exception as e:
+        raise Nonconformity(f"expected a tensor, got {type(tensor).__name__}") from e
+    return array
+
+
+def _padded(enforce_sorted: bool) -> Callable[[Module], Any]:
+    def pack(module: Module) -> Any:
+        return module.torch.nn.utils.rnn.pack_padded_sequence(
+            module.input, module.lengths(), module.case.config.batch_first, enforce_sorted
+        )
+
+    return pack
+
+
+def _listed(module: Module) -> Any:
+    return module.torch.nn.utils.rnn.pack_sequence(module.sequences(), enforce_sorted=False)
+
+
+def by_hand(module: Module, order: Sequence[int]) -> tuple[Any, Any]:
+    """data and batch_sizes of the case's sequences, taken in this order, by decreasing length."""
+    sequences = [module.sequences()[i] for i in order]
+    data, sizes = [], []
+    for t in range(len(sequences[0])):
+        step = [s[t] for s in sequences if len(s) > t]
+        data.append(module.torch.stack(step))
+        sizes.append(len(step))
+    return module.torch.cat(data), module.torch.tensor(sizes)
+
+
+def _handmade(pair: bool, inverse: bool) -> Callable[[Module], Any]:
+    def pack(module: Module) -> Any:
+        order = np.argsort(-np.asarray(module.case.lengths), kind="stable")
+        data, sizes = by_hand(module, order.tolist())
+        indices: dict[str, Any] = {
+            "sorted_indices": module.torch.tensor(order.tolist(), device=module.device)
+        }
+        if inverse:
+            back = np.argsort(order).tolist()
+            indices["unsorted_indices"] = module.torch.tensor(back, device=module.device)
+        make = module.torch.nn.utils.rnn.PackedSequence
+        return make((data, sizes), **indices) if pair else make(data, sizes, **indices)
+
+    return pack
+
+
+PACKINGS: dict[str, Callable[[Module], Any]] = {
+    "unsorted": _padded(enforce_sorted=False),
+    "sorted": _padded(enforce_sorted=True),
+    "pack_sequence": _listed,
+    "by hand": _handmade(pair=False, inverse=False),
+    "by hand, both indices": _handmade(pair=False, inverse=True),
+    "by hand, from a pair": _handmade(pair=True, inverse=False),
+}
+"""The documented ways to a PackedSequence; "sorted" needs a batch by decreasing length."""
