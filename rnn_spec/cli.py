@@ -8,6 +8,7 @@ import json
 import sys
 import textwrap
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import click
@@ -27,6 +28,7 @@ from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity, compare
 from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.known import known as known_failures
+from rnn_spec.report.results import Results
 from rnn_spec.spec.catalogue import areas, clauses
 from rnn_spec.subjects.registry import SubjectError
 
@@ -76,7 +78,24 @@ def check(subject: str, wanted: tuple[str, ...], exhaustive: bool, processes: st
     arguments += ["--exhaustive"] if exhaustive else []
     arguments += [f"-n{processes}"] if processes != "0" else []
     code = plugin.run_suite(arguments)
+    if code == FAILS:
+        diagnose(Path(results) / "results.json")
     sys.exit(code if code in (CONFORMS, FAILS) else COULD_NOT_RUN)
+
+
+def diagnose(path: Path) -> None:
+    """Print, and keep with the results, what a subject that fails behaves like."""
+    from rnn_spec import diagnosis
+
+    results = Results.read(path)
+    failed = [v.check for v in results.verdicts if v.outcome == "failed"]
+    if not failed:
+        return
+    found = [str(d) for d in diagnosis.diagnose(find_subject(results.subject), failed)]
+    results.diagnoses = found or ["behaves like no named fault, and like no two of them"]
+    results.write(path)
+    for sentence in results.diagnoses:
+        click.secho(f"diagnosis: {sentence}", bold=True)
 
 
 @main.command()
@@ -180,15 +199,13 @@ def count_checks(exhaustive: bool) -> dict[str, int]:
 @main.command()
 @click.argument("names", nargs=-1)
 @click.option("-n", "processes", default=2, show_default=True, help="Processes.")
-@click.option(
-    "--named", is_flag=True, help="Only the clause that a fault names, until a check fails."
-)
+@click.option("--named", is_flag=True, help="Only the clause that a fault names, until a check fails.")
 def faults(names: tuple[str, ...], processes: int, named: bool) -> None:
     """Run the suite on named faults (all of them, or NAMES): which clause kills which.
 
     Exits with 1 if one survives the clause that names it.
     """
-    from rnn_spec import matrix
+    from rnn_spec import matrix, trials
 
     if unknown := set(names) - set(FAULTS):
         raise CouldNotRun(f"no fault is called {unknown.pop()!r}: known are {', '.join(FAULTS)}")
@@ -196,7 +213,7 @@ def faults(names: tuple[str, ...], processes: int, named: bool) -> None:
     with Progress(console=console, transient=True) as progress:
         rows = matrix.rows(chosen, processes, named_only=named)
         found = list(progress.track(rows, total=len(chosen)))
-    checks = set() if named or names else {t.id for t in matrix.collect()}
+    checks = set() if named or names else {t.id for t in trials.collect()}
     matrix.show(found, console, checks)
     sys.exit(CONFORMS if all(row.killed for row in found) else FAILS)
 

@@ -1,30 +1,33 @@
 """What a subject that fails behaves like: the named faults that reproduce its answers.
 
 A fault is named only if the spec with that fault answers as the subject does, within the bound, to
-*every* standard case: those that the subject fails and those that it passes. Where no single fault
-does, pairs are tried. Where several do, no case tells them apart, and all are named.
+*every* case looked at: those that the failed checks asked, and the standard ones that it passes. Where
+no single fault does, pairs are tried. Where several do, no case tells them apart, and all are named.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnn_spec.cases import reveal
 from rnn_spec.cases.product import standard
-from rnn_spec.cases.records import Call, Case, Observation
+from rnn_spec.cases.records import Case, Observation
 from rnn_spec.faulty import faulty_spec
 from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, compare, same
 from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.faults.base import MODULE
 from rnn_spec.spec.catalogue import clauses
+from rnn_spec.trials import Watch, collect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from rnn_spec.cases.records import Bound
     from rnn_spec.judge.check import Answers
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 MISSING = np.zeros((0, 0, 0, 0))
 FACTS = ("dtypes", "parameters", "aliases", "drew", "after")
 PAIRS_FROM = 12  # pairs are tried among the faults that explain most cases on their own,
+NEUTRAL = clauses()["SHP-06"]  # every subject claims it
+PER_TEST = 3  # how many failed checks of one test are looked at
 SCORED_ON = 4  # as far as these many failing and as many passing cases show
 
 
@@ -62,30 +67,34 @@ class Answered:
     conforms: bool
 
 
-def questions() -> Iterator[Case]:
-    """The cases that tell faults apart: the standard ones, and a few asked after an earlier call."""
-    for recipe in standard():
-        case = recipe.case()
-        yield case
-        if recipe.size in ("small", "odd") and recipe.dtype in ("float32", "float64"):
-            yield case.derive("after a call", earlier=(Call(case.input, case.h_0, case.training),))
+def answers(subject: Any, failed: Sequence[str]) -> list[Answered]:
+    """What the failed checks asked, failing answers first, small before large; then the standard cases."""
+    wanted, memory = set(failed), Memory()
+    asked: dict[str, Case] = {}
+    tests: Counter[str] = Counter()
+    for trial in collect():
+        if trial.id in wanted and tests[trial.test] < PER_TEST:
+            tests[trial.test] += 1
+            watch = Watch(subject)
+            with contextlib.suppress(Nonconformity, NotClaimed):
+                trial.run(watch, memory)
+            asked |= watch.asked
+    asked |= {case.id: case for case in (recipe.case() for recipe in standard()) if case.id not in asked}
+    found = [a for case in asked.values() if (a := _answered(subject, case, memory))]
+    return sorted(found, key=lambda a: (a.conforms, a.case.input.size))
 
 
-def answers(subject: Answers) -> list[Answered]:
-    """Ask every question that the subject claims, failing ones first."""
-    found = []
-    for case in questions():
-        check = Check(clauses()["SHP-06"], subject, Memory())
-        try:
-            asked = check.claimed(case)
-            observation = check.ask(asked)
-        except (NotClaimed, Nonconformity):
-            continue
-        masks = reveal.masks(asked, observation)
-        bounds = dict(check.expect(asked).arrays)
-        conforms = _agrees(observation, bounds) and _harmless(asked, observation)
-        found.append(Answered(asked, observation, bounds, masks, conforms))
-    return sorted(found, key=lambda a: a.conforms)
+def _answered(subject: Answers, case: Case, memory: Memory) -> Answered | None:
+    check = Check(NEUTRAL, subject, memory)
+    try:
+        asked = check.claimed(case)
+        observation = check.ask(asked)
+    except (NotClaimed, Nonconformity):
+        return None
+    masks = reveal.masks(asked, observation)
+    bounds = dict(check.expect(asked).arrays)
+    conforms = _agrees(observation, bounds) and _harmless(asked, observation)
+    return Answered(asked, observation, bounds, masks, conforms)
 
 
 def _agrees(observation: Observation, bounds: dict[str, Bound]) -> bool:
@@ -108,12 +117,12 @@ def _harmless(case: Case, observation: Observation) -> bool:
     )
 
 
-def diagnose(subject: Answers) -> list[Diagnosis]:
-    """The faults, or pairs of them, that reproduce the subject; empty if none does, or it fails nothing."""
-    asked = answers(subject)
+def diagnose(subject: Any, failed: Sequence[str]) -> list[Diagnosis]:
+    """The faults, or pairs of them, that reproduce a subject whose checks of these ids failed."""
+    asked = answers(subject, failed)
     failing = [a for a in asked if not a.conforms]
-    if not failing:
-        return []
+    if not failing:  # what failed is between answers, each of which may be right
+        failing = asked
     candidates = [fault for fault in FAULTS.values() if fault.of != MODULE]
     found: list[tuple[Fault, ...]] = [(f,) for f in candidates if explains((f,), asked) == len(asked)]
     if not found:
@@ -149,7 +158,7 @@ def _reproduces(wrong: SpecSubject, answered: Answered, masks: list[np.ndarray] 
     wrong.drawn = masks
     try:
         with np.errstate(all="ignore"):
-            other = Check(clauses()["SHP-06"], wrong, Memory()).remember(case)
+            other = Check(NEUTRAL, wrong, Memory()).remember(case)
     except Exception:
         return False
     if other.error:

@@ -10,8 +10,6 @@ called: `Baseline.seen` compares the answers, not what a fault is thought to aff
 
 from __future__ import annotations
 
-import contextlib
-import io
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +18,6 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 from rich import box
 from rich.table import Table
 
@@ -29,10 +26,10 @@ from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, same
 from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.faults.base import MODULE
-from rnn_spec.plugin import run_suite
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.subjects.torch_eager import TorchSubject
+from rnn_spec.trials import Trial, Watch, collect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,51 +54,6 @@ class Row:
     def killed(self) -> bool:
         """Whether the clause that the fault names caught it, and no check broke on it."""
         return self.clause in self.killed_by and not self.broken
-
-
-@dataclass
-class Trial:
-    """One collected check."""
-
-    id: str
-    clause: str
-    function: Any
-    arguments: dict[str, Any]
-    needs: tuple[str, ...]
-
-    def run(self, subject: Any, memory: Memory) -> None:
-        """Call the check; raises as it does."""
-        check = Check(clauses()[self.clause], subject, memory)
-        given = {"check": check, "case": self.arguments["case"].case() if "case" in self.arguments else None}
-        values = {**self.arguments, **given}
-        self.function(**{name: values[name] for name in self.needs})
-
-
-class Watch:
-    """A subject that remembers which cases it is asked, and whether its class is."""
-
-    def __init__(self, subject: Any) -> None:
-        """Watch `subject`."""
-        self.subject, self.levels = subject, subject.levels
-        self.asked: dict[str, Case] = {}
-        self.opened = False
-
-    def unclaimed(self, case: Case) -> str | None:
-        """Every case that is about to be asked passes here first."""
-        reason: str | None = self.subject.unclaimed(case)
-        if reason is None:
-            self.asked[case.id] = case
-        return reason
-
-    def run(self, case: Case) -> Observation:
-        """Answer."""
-        answer: Observation = self.subject.run(case)
-        return answer
-
-    def __getattr__(self, name: str) -> Any:
-        """Whatever else a check may look at; with it a check sees more than answers."""
-        self.opened = True
-        return getattr(self.subject, name)
 
 
 @dataclass
@@ -138,27 +90,6 @@ class Baseline:
         return not cases
 
 
-class Collector:
-    """Takes the collected items out of pytest's hands."""
-
-    def __init__(self) -> None:
-        """Begin empty."""
-        self.trials: list[Trial] = []
-
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Keep the items as trials, and run none of them."""
-        for item in session.items:
-            mark = item.get_closest_marker("clause")
-            if mark is None or not isinstance(item, pytest.Function):
-                continue
-            needs = tuple(item._fixtureinfo.argnames)
-            arguments = dict(item.callspec.params) if hasattr(item, "callspec") else {}
-            if set(needs) <= {"check", "case", *arguments}:
-                name = item.nodeid.partition("[")[0].rpartition("/")[2]
-                self.trials.append(Trial(name, mark.args[0], item.obj, arguments, needs))
-        return True
-
-
 class Matrix:
     """The suite, ready to be run on faults."""
 
@@ -189,21 +120,13 @@ class Matrix:
                 try:
                     trial.run(subject, memory)
                 except Nonconformity:
-                    row.killed_by.setdefault(trial.clause, []).append(trial.id)
+                    row.killed_by.setdefault(trial.clause, []).append(trial.test)
                 except NotClaimed:
                     continue
                 except Exception as e:  # a check must fail on a wrong answer, and never break on it
                     row.broken.append(f"{trial.id}: {type(e).__name__}: {e}")
         row.seconds = time.perf_counter() - started
         return row
-
-
-def collect() -> list[Trial]:
-    """Every check of the suite that needs nothing but a subject."""
-    collector = Collector()
-    with contextlib.redirect_stdout(io.StringIO()):
-        run_suite([], plugins=[collector])
-    return collector.trials
 
 
 def alike(a: Observation, b: Observation) -> bool:

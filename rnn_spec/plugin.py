@@ -24,7 +24,6 @@ import pytest
 from rich.console import Console
 
 from rnn_spec.cases import product
-from rnn_spec.diagnosis import diagnose
 from rnn_spec.faulty import find_subject
 from rnn_spec.judge.check import Check, Memory, NotClaimed, fingerprint
 from rnn_spec.judge.compare import Nonconformity
@@ -179,7 +178,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         message = f"known failure {expectation.id!r} passes: take it out of known.toml"
         report.outcome, report.longrepr = "failed", message
     verdict = Verdict(
-        check=_check_id(item),
+        check=check_id(item.nodeid),
         clause=mark.args[0],
         outcome=_outcome(report),
         case=found.case.id if found and found.case else None,
@@ -198,13 +197,10 @@ def _outcome(report: pytest.TestReport) -> str:
     return report.outcome
 
 
-def _check_id(item: pytest.Item) -> str:
-    return item.nodeid.rpartition("/")[2] if "[" not in item.nodeid else _before_case(item.nodeid)
-
-
-def _before_case(nodeid: str) -> str:
-    path, bracket, case = nodeid.partition("[")
-    return path.rpartition("/")[2] + bracket + case
+def check_id(nodeid: str) -> str:
+    """What a check is called in results: its module, test and parameters, without pytest's folder."""
+    test, bracket, parameters = nodeid.partition("[")
+    return test.rpartition("/")[2] + bracket + parameters
 
 
 def _expected_failure(item: pytest.Item, check: Check | None) -> Known | None:
@@ -213,7 +209,7 @@ def _expected_failure(item: pytest.Item, check: Check | None) -> Known | None:
         return None
     subject: Any = check.subject
     version = str(dict(item.user_properties).get("subject", ""))
-    expected = [k for k in expected_of(subject.title, version) if k.expects(_check_id(item))]
+    expected = [k for k in expected_of(subject.title, version) if k.expects(check_id(item.nodeid))]
     return expected[0] if expected else None
 
 
@@ -308,11 +304,6 @@ class Recorder:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if verdicts:
             self.results.write(self.path)
-            if ended and any(v.outcome == "failed" for v in verdicts):  # takes seconds: the verdicts are safe
-                self.results.diagnoses = [str(d) for d in diagnose(find_subject(self.results.subject))] or [
-                    "behaves like no named fault, and like no two of them"
-                ]
-                self.results.write(self.path)
 
     def whole(self) -> bool:
         """Whether this run was asked for the whole suite, so that fewer checks than owed is a failure."""
@@ -347,6 +338,7 @@ def run_suite(arguments: Sequence[str], plugins: Sequence[object] = ()) -> int:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the layers are small: more threads only get in the way
     folder, ini = suite(), Path(__file__).with_name("suite.ini")
-    fixed = ["-c", str(ini), f"--rootdir={folder}", f"--confcutdir={folder}", "-p", "xdist.plugin",
-             "-p", "rnn_spec.plugin", *(f"-pno:{name}" for name in UNUSED), "-qq", "--tb=no", "-rN"]  # fmt: skip
-    return int(pytest.main([*fixed, "--whole", str(folder), *arguments], plugins=plugins))
+    places = ["-c", str(ini), f"--rootdir={folder}", f"--confcutdir={folder}"]
+    loaded = ["-pxdist.plugin", "-prnn_spec.plugin", *(f"-pno:{name}" for name in UNUSED)]
+    quiet = ["-qq", "--tb=no", "-rN"]
+    return int(pytest.main([*places, *loaded, *quiet, "--whole", str(folder), *arguments], plugins=plugins))

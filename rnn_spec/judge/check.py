@@ -203,7 +203,7 @@ class Check:
             raise Nonconformity(f"{name}: shape {np.shape(got)}, expected {np.shape(expected)}")
 
     def module_class(self) -> tuple[Any, Any]:
-        """The torch.nn.Module class under test and its torch; NotClaimed for a subject that is no such class."""
+        """The torch.nn.Module class under test, and its torch; NotClaimed for any other subject."""
         give = getattr(self.subject, "module_class", None)
         if give is None:
             raise NotClaimed("not claimed: a torch.nn.Module")

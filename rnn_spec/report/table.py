@@ -30,8 +30,6 @@ def show(results: Results, console: Console, *, failures: bool = True) -> None:
         for text in failure_texts(results):
             console.print()
             console.print(text, markup=False, highlight=False, soft_wrap=True)
-    for diagnosis in results.diagnoses:
-        console.print(f"{name_of(results)} {diagnosis}", highlight=False, soft_wrap=True)
     for problem in results.problems:
         console.print(problem, style="bold red", highlight=False, soft_wrap=True)
     console.print()

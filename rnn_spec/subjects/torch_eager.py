@@ -30,7 +30,7 @@ class TorchSubject(Subject):
         self.cls = self.module or self.worker.torch.nn.RNN
 
     def module_class(self) -> tuple[Any, Any]:
-        """The class under test, and the torch that it lives in: what checks of the Python class itself need."""
+        """The class under test, and the torch that it lives in, for checks of the Python class itself."""
         return self.cls, self.worker.torch
 
     def version(self) -> str:
