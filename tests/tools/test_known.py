@@ -1,0 +1,126 @@
+"""Expected failures are strict both ways, and every entry is whole."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import replace
+
+import pytest
+
+from rnn_spec.judge import known as module
+from rnn_spec.judge.known import Known, expected_of, known
+from rnn_spec.judge.verdict import Verdict
+from rnn_spec.plugin import owed_checks, shortfalls
+from rnn_spec.report.results import Results
+from rnn_spec.spec.catalogue import clauses
+
+ENTRY = Known(
+    id="example",
+    subject="torch",
+    clause="ERR-01",
+    checks=("test_x.py::test_y[*-float32]",),
+    message=r"shape \(1,\)",
+    happens="It happens.",
+    since="unknown",
+    issue="unreported",
+    reproduction="import torch",
+    releases=">=2.1,<2.14",
+)
+
+
+@pytest.mark.parametrize(
+    ("subject", "version", "applies"),
+    [
+        ("torch", "torch 2.13.0+cpu", True),
+        ("torch", "torch 2.15.0", False),
+        ("torch", "torch 2.0.1", False),
+        ("torch", "torch 2.2.0a0+git1234", True),
+        ("keras", "keras 2.13.0", False),
+    ],
+)
+def test_an_entry_applies_to_its_subject_in_its_releases(subject: str, version: str, applies: bool) -> None:
+    """A known failure is expected only of the subject and the releases that it names."""
+    assert applies == ENTRY.applies(subject, version)
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        ("test_x.py::test_y[small-L1-tanh-float32]", True),
+        ("test_x.py::test_y[small-L1-tanh-float64]", False),
+        ("test_x.py::test_z[small-L1-tanh-float32]", False),
+    ],
+)
+def test_an_entry_expects_the_checks_of_its_patterns(check: str, expected: bool) -> None:
+    """In a pattern a star is anything, and a bracket is a bracket."""
+    assert expected == ENTRY.expects(check)
+
+
+def test_an_entry_explains_only_the_failure_it_records() -> None:
+    """A failure with another message is not the known one."""
+    assert ENTRY.explains("output: shape (1,), expected (2,)")
+    assert not ENTRY.explains("raised RuntimeError in forward")
+
+
+@pytest.mark.parametrize("entry", known(), ids=lambda entry: entry.id)
+def test_every_entry_is_whole(entry: Known) -> None:
+    """An entry names a clause, says what happens and where it is reported, and reproduces with torch only."""
+    assert entry.clause in clauses()
+    assert entry.checks
+    assert re.compile(entry.message)
+    assert entry.happens.endswith(".")
+    assert entry.issue == "unreported" or re.fullmatch(
+        r"https://github\.com/\S+/(issues|pull)/\d+", entry.issue
+    )
+    tree = ast.parse(entry.reproduction)
+    imported = {
+        (a.name if isinstance(node, ast.Import) else str(node.module)).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for a in node.names
+    }
+    assert "torch" in imported
+    assert imported <= {"torch", "warnings", "copy", "pickle", "io"}
+
+
+def test_ids_are_unique() -> None:
+    """Two entries never share an id."""
+    ids = [entry.id for entry in known()]
+
+    assert len(ids) == len(set(ids))
+
+
+def whole_run(subject: str = "torch", version: str = "torch 2.13.0") -> Results:
+    """A run in which every check that is owed ran and passed, and every known failure was seen."""
+    verdicts = [
+        Verdict(f"{id}-{n}", id, "passed")
+        for id, count in owed_checks()["standard"].items()
+        for n in range(count)
+    ]
+    for n, entry in enumerate(expected_of(subject, version)):
+        verdicts[n] = replace(verdicts[n], outcome="known", known=entry.id)
+    return Results(subject, version, verdicts=verdicts)
+
+
+def test_a_whole_run_has_no_shortfall() -> None:
+    """Every check ran, so nothing is missing."""
+    assert shortfalls(whole_run()) == []
+
+
+def test_a_check_that_did_not_run_is_a_shortfall() -> None:
+    """One check fewer than a clause owes fails the run, and the clause is named."""
+    results = whole_run()
+    results.verdicts.pop()
+
+    (problem,) = shortfalls(results)
+
+    assert re.match(r"[A-Z]+-\d\d owes \d+ checks, and \d+ ran", problem)
+
+
+def test_a_known_failure_that_matches_no_check_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry whose checks are gone has to go, too."""
+    results = whole_run()
+    monkeypatch.setattr(module, "known", lambda: (*known(), ENTRY))
+
+    assert shortfalls(results) == ["known failure 'example' matches no check that ran"]
