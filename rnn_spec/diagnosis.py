@@ -91,6 +91,8 @@ def _answered(subject: Answers, case: Case, memory: Memory) -> Answered | None:
         observation = check.ask(asked)
     except (NotClaimed, Nonconformity):
         return None
+    if any(array.dtype.kind not in "fiu" for array in observation.arrays().values()):
+        return None
     masks = reveal.masks(asked, observation)
     bounds = dict(check.expect(asked).arrays)
     conforms = _agrees(observation, bounds) and _harmless(asked, observation)
@@ -121,8 +123,8 @@ def diagnose(subject: Any, failed: Sequence[str]) -> list[Diagnosis]:
     """The faults, or pairs of them, that reproduce a subject whose checks of these ids failed."""
     asked = answers(subject, failed)
     failing = [a for a in asked if not a.conforms]
-    if not failing:  # what failed is between answers, each of which may be right
-        failing = asked
+    if not failing:  # what failed lies between answers, each of which is within its bound
+        return []
     candidates = [fault for fault in FAULTS.values() if fault.of != MODULE]
     found: list[tuple[Fault, ...]] = [(f,) for f in candidates if explains((f,), asked) == len(asked)]
     if not found:
