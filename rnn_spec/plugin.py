@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections import Counter
 from pathlib import Path
@@ -216,7 +217,7 @@ def _expected_failure(item: pytest.Item, check: Check | None) -> Known | None:
 def _reproduce(item: pytest.Item, check: Check) -> str | None:
     """Write the stand-alone script of a failed comparison, and say where."""
     worst = check.worst
-    if worst is None or worst.holds or check.case is None or "~" in check.case.id:
+    if worst is None or worst.holds or check.case is None:
         return None
     expected = check.memory.expectations.get(fingerprint(check.case))
     if (
@@ -227,7 +228,7 @@ def _reproduce(item: pytest.Item, check: Check) -> str | None:
         return None
     folder = Path(item.config.getoption("results")) / "reproductions"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{check.clause.id}-{check.case.id}.py"
+    path = folder / f"{check.clause.id}-{re.sub(r'[^A-Za-z0-9_.~-]+', '_', check.case.id)}.py"
     shape = expected.arrays[worst.name].value.shape
     subject = dict(item.user_properties).get("subject", "the subject")
     path.write_text(reproduction.script(check.case, check.clause.id, worst, str(subject), shape))

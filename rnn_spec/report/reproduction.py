@@ -35,13 +35,21 @@ x, h_0 = data["input"], data.get("h_0")
 leaves = {{n: data[n].requires_grad_() for n in ("input", "h_0") if n in data}}
 leaves.update(rnn.named_parameters())
 torch.manual_seed({seed}){earlier}
-output, h_n = rnn(x, h_0)
+{call}
 got = {{"output": output, "h_n": h_n}}
 {gradients}got = got[{name!r}].detach().double().numpy()
 print("shape   ", got.shape, "expected", {shape})
 print("got     ", got[{position}].item())
 print("expected", {expected!r}, "within", {bound!r})
 '''
+
+CALL = "output, h_n = rnn(x, h_0)"
+
+PACKED = """\
+from torch.nn.utils.rnn import pack_padded_sequence as pack, pad_packed_sequence as pad
+layout = {{"batch_first": rnn.batch_first}}
+output, h_n = rnn(pack(x, {lengths}, enforce_sorted=False, **layout), h_0)
+output = pad(output, total_length=x.shape[1 if rnn.batch_first else 0], **layout)[0]"""
 
 GRADIENTS = """\
 found = torch.autograd.grad([output, h_n], list(leaves.values()), [data["g_output"], data["g_h_n"]])
@@ -79,6 +87,7 @@ def script(case: Case, clause: str, comparison: Comparison, subject: str, shape:
         training=case.training,
         seed=case.seed,
         earlier=earlier,
+        call=CALL if case.lengths is None else PACKED.format(lengths=case.lengths.tolist()),
         gradients=GRADIENTS if gradients else "",
         shape=shape,
     )
@@ -94,7 +103,10 @@ def _lines(arrays: dict[str, np.ndarray]) -> Iterator[str]:
 
 
 def _literal(array: np.ndarray) -> str:
-    """(exponent, shape, the integers), for an array of integers times a power of two."""
-    exponent = next((e for e in range(60) if not (np.ldexp(array, e) % 1).any()), 60)
+    """(exponent, shape, integers) if the array is integers times 2^-exponent, else (0, shape, floats)."""
+    with np.errstate(invalid="ignore"):
+        exponent = next((e for e in range(50) if not (np.ldexp(array, e) % 1).any()), None)
+    if exponent is None:
+        return f"(0, {array.shape}, {' '.join(repr(float(x)) for x in array.ravel())!r})"
     integers = " ".join(str(int(n)) for n in np.ldexp(array, exponent).ravel())
     return f"({exponent}, {array.shape}, {integers!r})"

@@ -57,6 +57,22 @@ def test_a_script_of_at_most_40_lines_shows_the_two_numbers(
     assert np.isclose(float(got), float(expected), rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"lengths": np.array([3, 9, 1])}, {"h_0": np.full((1, 3, 7), 1 / 3)}], ids=str
+)
+def test_lengths_and_numbers_that_are_not_dyadic_are_carried(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    """A case of several lengths is packed, and any float64 number is carried exactly."""
+    path = tmp_path / "reproduction.py"
+    path.write_text(reproduction(Recipe(dtype="float64"), "output", **changes))
+
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=True)
+
+    got, expected = (line.split()[1] for line in done.stdout.splitlines()[1:])
+    assert np.isclose(float(got), float(expected), rtol=1e-12)
+
+
 def test_earlier_calls_are_made_in_the_script_too(tmp_path: Path) -> None:
     """A case that asks about a second call is reproduced with its first."""
     case = Recipe().case()
