@@ -1,0 +1,376 @@
+"""The constructor: order, names, defaults, attributes, repr, device and dtype (areas ARG and PAR)."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import warnings
+
+import pytest
+
+from rnn_spec.cases.negatives import NEGATIVES, SIGNATURE, Attempt, Torch
+from rnn_spec.plugin import clause
+
+DEFAULTS = {
+    "num_layers": 1, "nonlinearity": "tanh", "bias": True,
+    "batch_first": False, "dropout": 0, "bidirectional": False,
+}  # fmt: skip
+OTHERS = {
+    "input_size": 3, "hidden_size": 4, "num_layers": 2, "nonlinearity": "relu", "bias": False,
+    "batch_first": True, "dropout": 1.0, "bidirectional": True,
+}  # fmt: skip
+"""A value of each argument that is not its default, and whose effect can be seen: dropout=1 drops all."""
+
+PLAIN = {**OTHERS, **DEFAULTS, "num_layers": 2}
+"""A layer of two layers, and everything else as it is by default."""
+
+of_every_argument = pytest.mark.parametrize("argument", list(OTHERS))
+of_every_option = pytest.mark.parametrize("option", list(DEFAULTS))
+
+
+@clause("ARG-01")
+@pytest.mark.parametrize("count", range(2, 9))
+def test_positional_arguments_come_in_the_documented_order(count, check):
+    """The first so many arguments by position make the layer that their names make."""
+    layer = construct(check, tuple(OTHERS.values())[:count])
+
+    names = list(OTHERS)[:count]
+    expected = {**OTHERS, **DEFAULTS, **{name: OTHERS[name] for name in names}}
+    check.equal("the layer", facts(check, layer), seen(expected))
+
+
+@clause("ARG-02")
+@of_every_argument
+def test_each_argument_by_keyword(argument, check):
+    """Each argument by keyword, all others as in a plain layer, has its effect and no other."""
+    wanted = {**PLAIN, argument: {**OTHERS, "input_size": 5, "hidden_size": 6, "num_layers": 3}[argument]}
+    given = {**wanted} if argument in ("input_size", "hidden_size") else {
+        name: wanted[name] for name in ("input_size", "hidden_size", "num_layers", argument)
+    }  # fmt: skip
+
+    layer = construct(check, (), given)
+
+    check.equal("the layer", facts(check, layer), seen(wanted))
+
+
+@clause("ARG-02")
+def test_all_arguments_by_keyword_in_any_order(check):
+    """Keywords in the reverse order make the same layer."""
+    layer = construct(check, (), dict(reversed(OTHERS.items())))
+
+    check.equal("the layer", facts(check, layer), seen(OTHERS))
+
+
+@clause("ARG-02")
+@pytest.mark.parametrize("argument", ["device", "dtype"])
+def test_device_and_dtype_by_keyword(argument, check):
+    """device and dtype are taken by keyword, and None means the default."""
+    for value in ({"device": "cpu", "dtype": Torch("float32")}[argument], None):
+        layer = construct(check, (3, 4), {argument: value})
+
+        check.equal("device and dtype", placed(layer), {("cpu", "torch.float32")})
+
+
+@clause("ARG-03")
+@of_every_option
+def test_option_left_out_has_its_default(option, check):
+    """An option left out has its default where every other one has another value."""
+    given = {name: value for name, value in OTHERS.items() if name != option}
+    if option == "num_layers":
+        del given["dropout"]  # which one layer has no use for
+
+    layer = construct(check, (), given)
+
+    check.equal("the layer", facts(check, layer), seen({**OTHERS, **DEFAULTS, **given}))
+
+
+@clause("ARG-03")
+def test_all_options_left_out(check):
+    """nn.RNN(3, 4) is one tanh layer with bias, one direction and time first."""
+    layer = construct(check, (3, 4))
+
+    check.equal("the layer", facts(check, layer), seen({**OTHERS, **DEFAULTS}))
+
+
+@clause("ARG-03")
+@pytest.mark.parametrize("argument", ["input_size", "hidden_size"])
+def test_sizes_have_no_default(argument, check):
+    """Without input_size, or without hidden_size, there is no layer."""
+    given = {name: value for name, value in OTHERS.items() if name != argument}
+
+    refused(check, Attempt((), given), f"{argument} left out")
+
+
+@clause("ARG-04")
+@pytest.mark.parametrize("argument", SIGNATURE)
+@pytest.mark.parametrize("how", ["other value", "same value"])
+def test_argument_by_position_and_by_keyword_is_an_error(argument, how, check):
+    """One argument given by position and by keyword is refused, also where both are the same."""
+    negative = NEGATIVES[f"twice-{argument}"]
+    construct(check, negative.twin.positional, negative.twin.keywords)
+
+    keywords = negative.wrong.keywords
+    if how == "same value":
+        keywords = {**keywords, argument: negative.wrong.positional[-1]}
+    refused(check, Attempt(negative.wrong.positional, keywords), f"{argument} given twice")
+
+
+@clause("ARG-05")
+@pytest.mark.parametrize("keyword", [n.argument for n in NEGATIVES.values() if n.clause == "ARG-05"])
+def test_unknown_keyword_is_an_error(keyword, check):
+    """A keyword that is no argument is refused, proj_size and the names of forward's arguments included."""
+    negative = NEGATIVES[f"unknown-{keyword}"]
+    construct(check, negative.twin.positional, negative.twin.keywords)
+
+    refused(check, negative.wrong, f"the keyword {keyword}")
+
+
+@clause("ARG-05")
+@pytest.mark.parametrize("value", [0, None])
+def test_proj_size_that_asks_for_nothing_is_an_error(value, check):
+    """proj_size is an argument of another layer, and is refused whatever its value."""
+    construct(check, (3, 4))
+
+    refused(check, Attempt((3, 4), {"proj_size": value}), f"proj_size={value}")
+
+
+@clause("ARG-06")
+@of_every_argument
+@pytest.mark.parametrize("how", ["position", "keyword", "default"])
+def test_each_argument_is_an_attribute(argument, how, check):
+    """Each argument is an attribute that holds the value in force, however it was given."""
+    if how == "default":
+        layer = construct(check, (3, 4))
+    elif how == "position":
+        layer = construct(check, tuple(OTHERS.values()))
+    else:
+        layer = construct(check, (), OTHERS)
+
+    check.holds(hasattr(layer, argument), f"there is no attribute {argument}")
+    expected = {**OTHERS, **DEFAULTS} if how == "default" else OTHERS
+    check.equal(argument, getattr(layer, argument), expected[argument])
+
+
+@clause("ARG-06")
+@pytest.mark.parametrize("argument", ["bias", "batch_first", "bidirectional", "num_layers"])
+def test_attributes_have_the_type_of_the_argument(argument, check):
+    """A switch is read as a bool, and a count as an int that is no bool."""
+    value = getattr(construct(check, (), OTHERS), argument, None)
+
+    check.equal(f"the type of {argument}", type(value).__name__, type(OTHERS[argument]).__name__)
+
+
+@clause("ARG-07")
+@pytest.mark.parametrize("option", [name for name in DEFAULTS if name != "nonlinearity"])
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "with all others"])
+def test_repr_shows_what_differs_from_its_default(option, alone, check):
+    """An option that differs from its default is in the repr, as name=value."""
+    given = {"num_layers": 2, option: OTHERS[option]} if alone else OTHERS
+    value = {"dropout": r"1(\.0)?"}.get(option, str(OTHERS[option]))
+
+    text = repr(construct(check, (3, 4), {k: v for k, v in given.items() if k in DEFAULTS}))
+
+    check.holds(re.search(rf"\b{option}={value}(?![\w.])", text), f"the repr does not show {option}: {text}")
+
+
+@clause("ARG-07")
+@pytest.mark.parametrize("sizes", [(3, 4), (4, 3), (10, 20)], ids=lambda sizes: "x".join(map(str, sizes)))
+def test_repr_shows_the_sizes(sizes, check):
+    """The repr begins with the class's name and shows input_size, then hidden_size."""
+    text = repr(construct(check, sizes))
+
+    found = re.match(r"\w+\((?:input_size=)?(\d+), (?:hidden_size=)?(\d+)", text)
+    check.equal("the sizes in the repr", found and tuple(map(int, found.groups())), sizes)
+
+
+@clause("ARG-08")
+def test_repr_tells_relu_from_tanh(check):
+    """The repr of a relu layer is another one than that of a tanh layer."""
+    tanh, relu = (repr(construct(check, (3, 4), {"nonlinearity": name})) for name in ("tanh", "relu"))
+
+    check.holds(tanh != relu, f"both print as {relu}")
+
+
+@clause("ARG-09")
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_every_parameter_has_the_dtype_given(dtype, check):
+    """dtype is that of every parameter of every layer and direction."""
+    layer = construct(check, (3, 4, 2), {"bidirectional": True, "dtype": Torch(dtype)})
+
+    check.equal("device and dtype", placed(layer), {("cpu", f"torch.{dtype}")})
+
+
+@clause("ARG-09")
+@pytest.mark.parametrize("given", [None, "float32"], ids=["left out", "given"])
+def test_default_dtype_is_that_of_construction(given, check):
+    """Without dtype every parameter has the default dtype in force; a given one goes before it."""
+    _, torch = check.module_class()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        layer = construct(check, (3, 4, 2), {} if given is None else {"dtype": Torch(given)})
+    finally:
+        torch.set_default_dtype(before)
+
+    check.equal("device and dtype", placed(layer), {("cpu", f"torch.{given or 'float64'}")})
+
+
+@clause("ARG-09")
+@pytest.mark.parametrize("how", ["argument", "context", "argument in another context"])
+def test_every_parameter_is_on_the_device_given(how, check):
+    """device is that of every parameter; without it the device in force at construction is."""
+    _, torch = check.module_class()
+    if how == "argument":
+        layer = construct(check, (3, 4, 2), {"bidirectional": True, "device": "meta"})
+    else:
+        with torch.device("meta"):
+            layer = construct(check, (3, 4, 2), {} if how == "context" else {"device": "cpu"})
+
+    where = "cpu" if how.endswith("another context") else "meta"
+    check.equal("device and dtype", placed(layer), {(where, "torch.float32")})
+
+
+@clause("ARG-10")
+@pytest.mark.parametrize("device", ["cpu", "meta", None])
+def test_device_is_the_ninth_positional_argument(device, check):
+    """The ninth argument by position is device."""
+    layer = construct(check, (*PLAIN.values(), device))
+
+    check.equal("device and dtype", placed(layer), {(device or "cpu", "torch.float32")})
+
+
+@clause("ARG-10")
+@pytest.mark.parametrize("device", ["cpu", None])
+def test_dtype_is_the_tenth_positional_argument(device, check):
+    """The tenth argument by position is dtype."""
+    layer = construct(check, (*PLAIN.values(), device, Torch("float64")))
+
+    check.equal("device and dtype", placed(layer), {("cpu", "torch.float64")})
+
+
+@clause("ARG-10")
+def test_device_number_is_no_other_option(check):
+    """A ninth argument that is a number is a device: it changes no shape of a parameter."""
+    cls, _ = check.module_class()
+    plain = shapes(construct(check, tuple(PLAIN.values())))
+    try:
+        layer = cls(*PLAIN.values(), 1)
+    except Exception:  # there need not be a device of that number
+        return
+
+    check.equal("shapes of the parameters", shapes(layer), plain)
+
+
+@clause("ARG-10")
+def test_there_is_no_eleventh_positional_argument(check):
+    """Eleven arguments by position are refused."""
+    construct(check, tuple(PLAIN.values()))
+
+    refused(check, Attempt((*PLAIN.values(), 0, "cpu", Torch("float32")), {}), "an eleventh argument")
+
+
+@clause("PAR-09")
+@pytest.mark.parametrize("num_layers", [1, 3])
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["one direction", "two directions"])
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
+def test_all_weights_holds_the_parameters(num_layers, bidirectional, bias, check):
+    """all_weights has a list for each layer and direction, of the layer's own parameter objects."""
+    layer = construct(check, (3, 4, num_layers), {"bidirectional": bidirectional, "bias": bias})
+
+    directions = ("", "_reverse") if bidirectional else ("",)
+    kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if bias else 2]
+    expected = [
+        [id(getattr(layer, f"{kind}_l{k}{suffix}", None)) for kind in kinds]
+        for k, suffix in itertools.product(range(num_layers), directions)
+    ]
+    check.equal("the type of all_weights", type(layer.all_weights), list)
+    check.equal("all_weights", [list(map(id, weights)) for weights in layer.all_weights], expected)
+
+
+@clause("PAR-11")
+@pytest.mark.parametrize("options", ["plain", "all"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_every_parameter_requires_a_gradient(options, dtype, check):
+    """Every parameter is a leaf that requires a gradient, and has none yet."""
+    given = {**(PLAIN if options == "plain" else {**OTHERS, "bias": True}), "dtype": Torch(dtype)}
+    layer = construct(check, (), given)
+
+    found = {name: (p.requires_grad, p.is_leaf, p.grad) for name, p in layer.named_parameters()}
+    check.equal("parameters", found, dict.fromkeys(found, (True, True, None)))
+
+
+def construct(check, positional, keywords=None):
+    """A layer; Nonconformity if it is refused. Warnings are another check's."""
+    cls, torch = check.module_class()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return cls(
+                *made(torch, positional),
+                **dict(zip(keywords or {}, made(torch, (keywords or {}).values()), strict=True)),
+            )
+        except Exception as e:
+            check.holds(False, f"a valid construction was refused: {e!r}")
+
+
+def refused(check, attempt, what):
+    """The construction is refused, with whatever error."""
+    cls, torch = check.module_class()
+    keywords = dict(zip(attempt.keywords, made(torch, attempt.keywords.values()), strict=True))
+    try:
+        layer = cls(*made(torch, attempt.positional), **keywords)
+    except Exception:
+        return
+    check.holds(False, f"{what} was accepted: {layer}")
+
+
+def made(torch, values):
+    """The values, with everything of torch's made."""
+    return [v.make(torch) if isinstance(v, Torch) else v for v in values]
+
+
+def shapes(layer):
+    """The shapes of its parameters."""
+    return {name: tuple(p.shape) for name, p in layer.named_parameters()}
+
+
+def placed(layer):
+    """The devices and dtypes of its parameters."""
+    return {(p.device.type, str(p.dtype)) for p in layer.parameters()}
+
+
+def facts(check, layer):
+    """What a layer is, by what it does: its arguments as its parameters and answers show them.
+
+    With every weight_ih 1/2 and all else 0, an input of ones gives more than 1 with relu alone, and
+    nothing at all where everything is dropped.
+    """
+    _, torch = check.module_class()
+    found = shapes(layer)
+    with torch.no_grad():
+        for name, parameter in layer.named_parameters():
+            parameter.fill_(0.5 if name.startswith("weight_ih") else 0)
+        features = found["weight_ih_l0"][1]
+        try:
+            trained, h_n = layer.train()(torch.ones(2, 7, features))
+            tested, _ = layer.eval()(torch.ones(2, 7, features))
+        except Exception as e:
+            check.holds(False, f"a layer was made that refuses a valid call: {e!r}")
+    hidden_size = h_n.shape[-1]
+    bidirectional = trained.shape[-1] == 2 * hidden_size
+    dropped = {True: 0.0, False: 1.0 if not trained.any() else None}[torch.equal(trained, tested)]
+    return {
+        "input_size": features,
+        "hidden_size": hidden_size,
+        "num_layers": h_n.shape[0] // (2 if bidirectional else 1),
+        "nonlinearity": "relu" if tested.max() > 1 else "tanh",
+        "bias": "bias_ih_l0" in found,
+        "batch_first": {2: True, 7: False}.get(h_n.shape[1]),
+        "dropout": dropped,
+        "bidirectional": bidirectional,
+    }
+
+
+def seen(arguments):
+    """What `facts` shows of a layer of these arguments."""
+    return {**arguments, "dropout": arguments["dropout"] if arguments["num_layers"] > 1 else 0.0}
