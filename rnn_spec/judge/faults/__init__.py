@@ -6,6 +6,7 @@ from rnn_spec.judge.faults import (
     dropout,
     gradients,
     layout,
+    module,
     precision,
     recurrence,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "dropout",
     "gradients",
     "layout",
+    "module",
     "precision",
     "recurrence",
 ]
