@@ -91,8 +91,6 @@ def _answered(subject: Answers, case: Case, memory: Memory) -> Answered | None:
         observation = check.ask(asked)
     except (NotClaimed, Nonconformity):
         return None
-    if any(array.dtype.kind not in "fiu" for array in observation.arrays().values()):
-        return None
     masks = reveal.masks(asked, observation)
     bounds = dict(check.expect(asked).arrays)
     conforms = _agrees(observation, bounds) and _harmless(asked, observation)

@@ -21,13 +21,14 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from rnn_spec.cases import product
 from rnn_spec.faulty import find_subject
-from rnn_spec.judge.check import Check, Memory, NotClaimed, fingerprint
-from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.check import Check, Memory, NotClaimed
+from rnn_spec.judge.compare import Nonconformity, same
 from rnn_spec.judge.known import Known, expected_of
 from rnn_spec.judge.verdict import Verdict, explain
 from rnn_spec.report import reproduction, table
@@ -219,19 +220,15 @@ def _reproduce(item: pytest.Item, check: Check) -> str | None:
     worst = check.worst
     if worst is None or worst.holds or check.case is None:
         return None
-    expected = check.memory.expectations.get(fingerprint(check.case))
-    if (
-        expected is None
-        or worst.name not in expected.arrays
-        or worst.expected != expected.arrays[worst.name].value[worst.index]
-    ):
-        return None
+    answer = check.memory.observations.get(check.case.id)
+    got = answer.arrays().get(worst.name) if answer else None
+    if got is None or np.ndim(got) != len(worst.index) or not same(got[worst.index], worst.got):
+        return None  # what differs is not an array of this answer as it stands, but made from it
     folder = Path(item.config.getoption("results")) / "reproductions"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{check.clause.id}-{re.sub(r'[^A-Za-z0-9_.~-]+', '_', check.case.id)}.py"
-    shape = expected.arrays[worst.name].value.shape
     subject = dict(item.user_properties).get("subject", "the subject")
-    path.write_text(reproduction.script(check.case, check.clause.id, worst, str(subject), shape))
+    path.write_text(reproduction.script(check.case, check.clause.id, worst, str(subject), got.shape))
     return str(path)
 
 

@@ -81,6 +81,9 @@ class Check:
         for name in ("output", "h_n"):
             if getattr(observation, name) is None:
                 raise Nonconformity(f"the answer has no {name}")
+        for name, array in observation.arrays().items():
+            if np.asarray(array).dtype.kind not in "fiu":
+                raise Nonconformity(f"{name}: holds {np.asarray(array).dtype}, expected real numbers")
         if shaped:
             for name, shape in result_shapes(case).items():
                 self.equal(f"{name}'s shape", np.shape(getattr(observation, name)), shape)

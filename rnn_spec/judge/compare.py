@@ -85,4 +85,4 @@ def same(a: Any, b: Any) -> bool:
         return list(a) == list(b) and all(same(a[k], b[k]) for k in a)
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return np.shape(a) == np.shape(b) and np.array_equal(a, b, equal_nan=True)
-    return bool(a == b)
+    return bool(a == b or (a != a and b != b))
