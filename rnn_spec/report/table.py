@@ -110,6 +110,8 @@ def verdict(results: Results) -> Text:
         )
     if results.problems:
         return Text(f"{name}: the run is not whole, {len(results.problems)} problems", "bold red")
+    if not outcomes["passed"] and outcomes["known"]:
+        return Text(f"{name}: all {outcomes['known']} checks that were judged fail as known", "yellow")
     if not outcomes["passed"]:
         return Text(f"{name}: nothing was judged", "bold red")
     known = f", {outcomes['known']} fail as known" if outcomes["known"] else ""

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnn_spec.subjects.base import Subject
+from rnn_spec.subjects.torch_routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 OURS = {"torch": "rnn_spec.subjects.torch_eager:TorchSubject", "spec": "rnn_spec.subjects.spec:SpecSubject"}
-"""The subjects that ship. ``torch:DEVICE`` is torch on that device."""
+"""The subjects that ship. ``torch:DEVICE`` is torch on that device, ``torch:ROUTE`` torch on a route."""
 
 GROUP = "rnn_spec.subjects"
 """The entry-point group in which other packages register theirs."""
@@ -34,6 +35,8 @@ def load(name: str) -> Subject:
     known = OURS | {point.name: point.value for point in entry_points(group=GROUP)}
     base, _, argument = name.partition(":")
     target, arguments = (known[base], [argument] if argument else []) if base in known else (name, [])
+    if base == "torch" and argument in ROUTES:
+        target = "rnn_spec.subjects.torch_routes:RouteSubject"
     if ":" not in target:
         raise SubjectError(
             f"no subject is called {name!r}: known are {', '.join(names())}, "

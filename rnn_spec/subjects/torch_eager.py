@@ -39,11 +39,15 @@ class TorchSubject(Subject):
 
     def run(self, case: Case) -> Observation:
         """Answer one Case in a new module."""
+        return self.answer(case, self.cls)
+
+    def answer(self, case: Case, make: Any) -> Observation:
+        """Answer one Case in what `make` makes of the constructor's arguments."""
         plain: dict[str, Any] = {name: getattr(case, name) for name in PLAIN}
         plain["config"] = asdict(case.config)
         plain["cotangents"] = None if case.cotangents is None else vars(case.cotangents)
         plain["earlier"] = [vars(call) for call in case.earlier]
-        answer: dict[str, Any] = self.worker.answer(plain, self.cls, self.device)
+        answer: dict[str, Any] = self.worker.answer(plain, make, self.device)
         if "error" in answer:
             answer["error"] = Error(**answer["error"])
         return Observation(**answer)
