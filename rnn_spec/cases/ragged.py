@@ -22,10 +22,9 @@ def _spread(T: int, N: int) -> np.ndarray:
 
 
 def _unsorted(T: int, N: int) -> np.ndarray:
-    """Neither rising nor falling; the longest has all T steps, and where there are three one has 1."""
+    """1 and T first, so that sorting three sequences by length moves each of them to another place."""
     lengths = _spread(T, N)
-    if N > 2:
-        lengths[2] = 1
+    lengths[0] = 1
     lengths[min(1, N - 1)] = T
     return lengths
 

@@ -117,7 +117,9 @@ def by_hand(module: Module, order: Sequence[int]) -> tuple[Any, Any]:
 
 def _handmade(pair: bool, inverse: bool) -> Callable[[Module], Any]:
     def pack(module: Module) -> Any:
-        order = np.argsort(-np.asarray(module.case.lengths), kind="stable")
+        # Of sequences of one length the last comes first, as torch's own functions would not have it.
+        lengths = np.asarray(module.case.lengths)
+        order = np.lexsort((np.arange(len(lengths)), lengths))[::-1]
         data, sizes = by_hand(module, order.tolist())
         indices: dict[str, Any] = {
             "sorted_indices": module.torch.tensor(order.tolist(), device=module.device)

@@ -4,9 +4,11 @@ from rnn_spec.judge.faults import (
     determinism,
     directions,
     dropout,
+    edges,
     gradients,
     layout,
     module,
+    packed,
     precision,
     recurrence,
 )
@@ -18,9 +20,11 @@ __all__ = [
     "determinism",
     "directions",
     "dropout",
+    "edges",
     "gradients",
     "layout",
     "module",
+    "packed",
     "precision",
     "recurrence",
 ]
