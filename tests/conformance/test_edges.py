@@ -375,7 +375,7 @@ def test_expanded_tensors_give_the_results_of_their_copies(case, axis, check):
         input=np.repeat(case.input.take([0], axis), case.input.shape[axis], axis),
         h_0=np.repeat(case.h_0.take([0], axis), case.h_0.shape[axis], axis),
     )
-    module = Module(repeated, check)
+    module = Module(case, check)  # whose memory goes on with other slices
     input, h_0 = (t.narrow(axis, 0, 1).expand(t.shape) for t in (module.input, module.h_0))
 
     output, h_n = module(input, h_0)
