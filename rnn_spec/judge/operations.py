@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Operation = Callable[[Any, Any], Any]
+    Tensor = Any  # by this name torch.jit.script knows it
 
 KEPT: dict[str, Operation] = {}
 CHANGED: dict[str, Operation] = {}
@@ -400,7 +401,7 @@ def _pickled_in_place(torch: Any, rnn: Any) -> Any:
 
 def _parametrize(torch: Any, rnn: Any, which: list[str]) -> Any:
     class Half(torch.nn.Module):  # type: ignore[misc]
-        def forward(self, value: Any) -> Any:
+        def forward(self, value: Tensor) -> Tensor:
             return value / 2
 
     for name in which:
