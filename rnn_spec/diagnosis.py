@@ -77,7 +77,7 @@ def answers(subject: Any, failed: Sequence[str]) -> list[Answered]:
             tests[trial.test] += 1
             watch = Watch(subject)
             with contextlib.suppress(Nonconformity, NotClaimed):
-                trial.run(watch, memory)
+                trial.run(Check(clauses()[trial.clause], watch, memory))
             asked |= watch.asked
     asked |= {case.id: case for case in (recipe.case() for recipe in standard()) if case.id not in asked}
     found = [a for case in asked.values() if (a := _answered(subject, case, memory))]

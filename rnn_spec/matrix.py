@@ -29,7 +29,7 @@ from rnn_spec.judge.faults.base import MODULE
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.subjects.torch_eager import TorchSubject
-from rnn_spec.trials import Trial, Watch, collect
+from rnn_spec.trials import Watch, collect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from rnn_spec.cases.records import Case, Observation
     from rnn_spec.judge.faults import Fault
+    from rnn_spec.judge.trial import Trial
 
 
 @dataclass
@@ -70,7 +71,7 @@ class Baseline:
         for trial in trials:
             watch = Watch(subject)
             try:
-                trial.run(watch, memory)
+                trial.run(Check(clauses()[trial.clause], watch, memory))
             except (NotClaimed, Nonconformity):  # a known failure cannot tell a fault from the right subject
                 asked.append(None)
                 continue
@@ -118,7 +119,7 @@ class Matrix:
                 if not baseline.seen(index, subject, memory):
                     continue
                 try:
-                    trial.run(subject, memory)
+                    trial.run(Check(clauses()[trial.clause], subject, memory))
                 except Nonconformity:
                     row.killed_by.setdefault(trial.clause, []).append(trial.test)
                 except NotClaimed:

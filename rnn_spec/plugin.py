@@ -1,4 +1,4 @@
-"""The pytest side: options, the `case` and `check` fixtures, and results.json from the reports.
+"""The pytest side: options, the call of a check with its `case` and `check`, and results.json.
 
 A conformance test names its clause and the cases it wants, and says what holds:
 
@@ -18,6 +18,7 @@ import os
 import re
 import time
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from rnn_spec.faulty import find_subject
 from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, same
 from rnn_spec.judge.known import Known, expected_of
+from rnn_spec.judge.trial import Trial
 from rnn_spec.judge.verdict import Verdict, explain
 from rnn_spec.report import reproduction, table
 from rnn_spec.report.results import Results
@@ -39,7 +41,6 @@ from rnn_spec.subjects import registry
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from rnn_spec.cases.records import Case
     from rnn_spec.subjects.base import Subject
 
 RESULTS = "rnn-spec-results"
@@ -47,6 +48,7 @@ UNUSED = ("cacheprovider", "faulthandler", "logging", "threadexception", "unrais
 """What of pytest the command does without: it costs time around every check."""
 OWED = Path(__file__).with_name("owed.json")
 _key = pytest.StashKey[Check]()
+_session = pytest.StashKey["UnderTest"]()
 
 
 def clause(id: str) -> pytest.MarkDecorator:
@@ -101,7 +103,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ]
         if not recipes:
             raise pytest.UsageError(f"{metafunc.definition.nodeid}: no case has {mark.kwargs}")
-        metafunc.parametrize("case", recipes, ids=map(str, recipes), indirect=True)
+        metafunc.parametrize("case", recipes, ids=map(str, recipes))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -116,36 +118,60 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = chosen
 
 
-@pytest.fixture
-def case(request: pytest.FixtureRequest) -> Case:
-    """The question that a test is parametrized with."""
-    recipe: product.Recipe = request.param
-    return recipe.case()
+def trial(item: pytest.Item) -> Trial | None:
+    """The check that an item is, or None for a test of another kind."""
+    mark = item.get_closest_marker("clause")
+    if mark is None or not isinstance(item, pytest.Function):
+        return None
+    arguments = dict(item.callspec.params) if hasattr(item, "callspec") else {}
+    return Trial(check_id(item.nodeid), mark.args[0], item.obj, arguments, item._fixtureinfo.argnames)
 
 
-@pytest.fixture(scope="session")
-def subject(request: pytest.FixtureRequest) -> Subject:
-    """What is under test."""
-    return find_subject(request.config.getoption("subject"))
+class UnderTest:
+    """The subject of a session, loaded when the first check asks for it, and what it has answered."""
+
+    def __init__(self, name: str) -> None:
+        """Remember the name."""
+        self.name, self.memory = name, Memory()
+        self.refusal: registry.SubjectError | None = None
+
+    @cached_property
+    def subject(self) -> Subject:
+        """The subject; a SubjectError is raised again each time without loading again."""
+        if self.refusal is None:
+            try:
+                return find_subject(self.name)
+            except registry.SubjectError as e:
+                self.refusal = e
+        raise self.refusal
+
+    @cached_property
+    def version(self) -> str:
+        """What exactly is under test."""
+        return self.subject.version() or self.subject.title
 
 
-@pytest.fixture(scope="session")
-def memory() -> Memory:
-    """What this run has asked and computed so far."""
-    return Memory()
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Call a check directly: it needs no fixture, and thousands of checks would feel what fixtures cost."""
+    found = trial(item)
+    if found is None:
+        return None
+    if _session not in item.config.stash:
+        item.config.stash[_session] = UnderTest(item.config.getoption("subject"))
+    under_test = item.config.stash[_session]
 
+    def call() -> None:
+        item.user_properties.append(("subject", under_test.version))
+        item.stash[_key] = check = Check(clauses()[found.clause], under_test.subject, under_test.memory)
+        found.run(check)
 
-@pytest.fixture
-def check(request: pytest.FixtureRequest, subject: Subject, memory: Memory) -> Check:
-    """The test's clause, brought together with the subject."""
-    (mark,) = request.node.iter_markers("clause")
-    request.node.user_properties.append(("subject", subject.version() or subject.title))
-    try:
-        found = Check(clauses()[mark.args[0]], subject, memory)
-    except NotClaimed as e:
-        pytest.skip(str(e))
-    request.node.stash[_key] = found
-    return found
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    done = pytest.CallInfo.from_call(call, "call", reraise=(pytest.exit.Exception, KeyboardInterrupt))
+    report = item.ihook.pytest_runtest_makereport(item=item, call=done)
+    item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 @pytest.hookimpl(wrapper=True)
@@ -154,7 +180,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report: Any = yield
     found, error = item.stash.get(_key, None), call.excinfo and call.excinfo.value
     mark = item.get_closest_marker("clause")
-    if mark is None or (call.when != "call" and report.passed):
+    if mark is None:
         return report
     if isinstance(error, registry.SubjectError):
         report.user_properties.append(("could not run", str(error)))

@@ -4,36 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rnn_spec.judge.check import Check, Memory
-from rnn_spec.plugin import check_id, run_suite
-from rnn_spec.spec.catalogue import clauses
+from rnn_spec.plugin import run_suite, trial
 
 if TYPE_CHECKING:
     from rnn_spec.cases.records import Case, Observation
-
-
-@dataclass
-class Trial:
-    """One collected check."""
-
-    id: str
-    test: str
-    clause: str
-    function: Any
-    arguments: dict[str, Any]
-    needs: tuple[str, ...]
-
-    def run(self, subject: Any, memory: Memory) -> None:
-        """Call the check; raises as it does."""
-        check = Check(clauses()[self.clause], subject, memory)
-        given = {"check": check, "case": self.arguments["case"].case() if "case" in self.arguments else None}
-        values = {**self.arguments, **given}
-        self.function(**{name: values[name] for name in self.needs})
+    from rnn_spec.judge.trial import Trial
 
 
 class Watch:
@@ -72,21 +51,12 @@ class Collector:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Keep the items as trials, and run none of them."""
-        for item in session.items:
-            mark = item.get_closest_marker("clause")
-            if mark is None or not isinstance(item, pytest.Function):
-                continue
-            needs = tuple(item._fixtureinfo.argnames)
-            arguments = dict(item.callspec.params) if hasattr(item, "callspec") else {}
-            if set(needs) <= {"check", "case", *arguments}:
-                id = check_id(item.nodeid)
-                test = id.partition("[")[0]
-                self.trials.append(Trial(id, test, mark.args[0], item.obj, arguments, needs))
+        self.trials = [found for item in session.items if (found := trial(item))]
         return True
 
 
 def collect() -> list[Trial]:
-    """Every check of the suite that needs nothing but a subject."""
+    """Every check of the suite."""
     collector = Collector()
     with contextlib.redirect_stdout(io.StringIO()):
         run_suite([], plugins=[collector])

@@ -58,6 +58,7 @@ def known() -> tuple[Known, ...]:
     return tuple(Known(**row | {"checks": tuple(row["checks"])}) for row in rows)
 
 
+@cache
 def expected_of(subject: str, version: str) -> list[Known]:
     """What this subject in this version is known to get wrong."""
     return [k for k in known() if k.applies(subject, version)]

@@ -43,7 +43,7 @@ def by_area(results: Results) -> Table:
     for v in results.verdicts:
         area = clauses()[v.clause].area
         counts[area].update(("checks", v.outcome))
-        if v.headroom is not None:
+        if v.headroom is not None and v.outcome != "known":
             worst[area] = max(worst.get(area, 0.0), v.headroom)
     for clause in clauses().values():
         counts[clause.area]["clauses"] += 1

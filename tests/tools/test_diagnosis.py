@@ -8,14 +8,16 @@ import pytest
 
 from rnn_spec.diagnosis import diagnose
 from rnn_spec.faulty import faulty_spec
-from rnn_spec.judge.check import Memory, NotClaimed
+from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.faults import FAULTS
+from rnn_spec.spec.catalogue import clauses as catalogue
 from rnn_spec.subjects.spec import SpecSubject
-from rnn_spec.trials import Trial, collect
+from rnn_spec.trials import collect
 
 if TYPE_CHECKING:
     from rnn_spec.cases.records import Case, Observation
+    from rnn_spec.judge.trial import Trial
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def failed(subject: Any, trials: list[Trial], clauses: set[str]) -> list[str]:
     for trial in trials:
         if trial.clause in clauses:
             try:
-                trial.run(subject, memory)
+                trial.run(Check(catalogue()[trial.clause], subject, memory))
             except Nonconformity:
                 ids.append(trial.id)
             except NotClaimed:

@@ -118,9 +118,13 @@ def test_a_check_that_did_not_run_is_a_shortfall() -> None:
     assert re.match(r"[A-Z]+-\d\d owes \d+ checks, and \d+ ran", problem)
 
 
-def test_a_known_failure_that_matches_no_check_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_failure_that_matches_no_check_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """An entry whose checks are gone has to go, too."""
     results = whole_run()
     monkeypatch.setattr(module, "known", lambda: (*known(), ENTRY))
+    expected_of.cache_clear()
+    request.addfinalizer(expected_of.cache_clear)
 
     assert shortfalls(results) == ["known failure 'example' matches no check that ran"]

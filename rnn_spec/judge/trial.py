@@ -1,0 +1,32 @@
+"""A conformance test as it is called: a function, its parameters, and the check in its hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rnn_spec.judge.check import Check
+
+
+@dataclass
+class Trial:
+    """One check of the suite. `arguments` are its parameters, with a Recipe under ``case``."""
+
+    id: str
+    clause: str
+    function: Any
+    arguments: dict[str, Any]
+    needs: tuple[str, ...]
+
+    @property
+    def test(self) -> str:
+        """The id without parameters."""
+        return self.id.partition("[")[0]
+
+    def run(self, check: Check) -> None:
+        """Call the test with its case and its parameters; raises as it does."""
+        values = {**self.arguments, "check": check}
+        if "case" in self.arguments:
+            values["case"] = self.arguments["case"].case()
+        self.function(**{name: values[name] for name in self.needs})
