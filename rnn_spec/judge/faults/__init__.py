@@ -11,6 +11,7 @@ from rnn_spec.judge.faults import (
     packed,
     precision,
     recurrence,
+    state,
 )
 from rnn_spec.judge.faults.base import FAULTS, Fault
 
@@ -27,4 +28,5 @@ __all__ = [
     "packed",
     "precision",
     "recurrence",
+    "state",
 ]

@@ -45,5 +45,13 @@ def fault(name: str, clause: str, sentence: str, of: str = MODEL) -> Callable[[A
 
 
 def honest(layer: Any, step: str) -> Any:
-    """The step of the layer object, or the module, that a fault of LAYER or MODULE stands in for."""
-    return getattr(super(type(layer), layer), step)
+    """The step of the layer object, or the module, that a fault of LAYER or MODULE stands in for.
+
+    It is looked for above the class that has the fault, of which the layer may be a parametrized subclass.
+    """
+    faulty = [
+        c
+        for c in type(layer).__mro__
+        if str(getattr(vars(c).get(step), "__module__", "")).startswith(__package__)
+    ]
+    return getattr(super(faulty[0], layer) if faulty else layer, step)
