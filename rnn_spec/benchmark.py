@@ -20,6 +20,8 @@ from rich.table import Table
 from rnn_spec.subjects.torch_eager import TorchSubject
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from rnn_spec.cases.records import Case, Observation
@@ -64,7 +66,7 @@ def bare_loop(cases: list[Case]) -> float:
     return time.perf_counter() - started
 
 
-def replay() -> None:
+def replay(selection: list[str]) -> None:
     """Run the standard check once, then print the number of its calls and the bare loop's seconds."""
     import contextlib
     import io
@@ -73,17 +75,18 @@ def replay() -> None:
     from rnn_spec.plugin import run_suite
 
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        run_suite(["--subject=rnn_spec.benchmark:Watched", f"--results={folder}"])
+        run_suite(["--subject=rnn_spec.benchmark:Watched", f"--results={folder}", *selection])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         print(len(Watched.asked), min(bare_loop(Watched.asked) for _ in range(3)))
 
 
-def report(console: Console, rounds: int, exhaustive: bool) -> None:
-    """Print each part's median seconds with its spread, and the ratio."""
-    calls, loop = _output([sys.executable, "-W", "ignore", "-m", "rnn_spec.benchmark"]).split()
+def report(console: Console, rounds: int, exhaustive: bool, selected: Sequence[str]) -> None:
+    """Print each part's median seconds with its spread, and the ratio; `selected` clauses or areas only."""
+    selection = [f"--clause={id}" for id in selected]
+    calls, loop = _output([sys.executable, "-W", "ignore", "-m", "rnn_spec.benchmark", *selection]).split()
     with tempfile.TemporaryDirectory() as folder:
-        check = [sys.executable, "-m", "rnn_spec", "check", "--results", folder]
+        check = [sys.executable, "-m", "rnn_spec", "check", "--results", folder, *selection]
         commands = {
             "import torch": [sys.executable, "-c", "import torch"],
             "rnn-spec check": check,
@@ -122,4 +125,4 @@ def _output(command: list[str]) -> str:
 if __name__ == "__main__":
     import rnn_spec.benchmark  # noqa: PLW0406 - the module that the suite imports, not this run of it
 
-    rnn_spec.benchmark.replay()
+    rnn_spec.benchmark.replay(sys.argv[1:])

@@ -221,8 +221,9 @@ def faults(names: tuple[str, ...], processes: int, named: bool) -> None:
 @main.command()
 @click.option("--rounds", default=3, show_default=True, help="How often each is timed.")
 @click.option("--exhaustive", is_flag=True, help="Time the full product, too.")
-def bench(rounds: int, exhaustive: bool) -> None:
+@click.option("--clause", "wanted", multiple=True, callback=_known_clauses, help="Only this clause or area.")
+def bench(rounds: int, exhaustive: bool, wanted: tuple[str, ...]) -> None:
     """Time the standard check against torch's import plus the same calls in a bare torch loop."""
     from rnn_spec import benchmark
 
-    benchmark.report(Console(), rounds, exhaustive)
+    benchmark.report(Console(), rounds, exhaustive, wanted)

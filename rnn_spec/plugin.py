@@ -30,7 +30,7 @@ from rnn_spec.cases import product
 from rnn_spec.faulty import find_subject
 from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, same
-from rnn_spec.judge.known import Known, expected_of
+from rnn_spec.judge.known import Known, expected_in, expected_of
 from rnn_spec.judge.trial import Trial
 from rnn_spec.judge.verdict import Verdict, explain
 from rnn_spec.report import reproduction, table
@@ -114,7 +114,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             mark = item.get_closest_marker("clause")
             if mark and (mark.args[0] in wanted or clauses()[mark.args[0]].area in wanted):
                 chosen.append(item)
-        config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+        kept = set(chosen)
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = chosen
 
 
@@ -237,8 +238,10 @@ def _expected_failure(item: pytest.Item, check: Check | None) -> Known | None:
         return None
     subject: Any = check.subject
     version = str(dict(item.user_properties).get("subject", ""))
-    expected = [k for k in expected_of(subject.title, version) if k.expects(check_id(item.nodeid))]
-    return expected[0] if expected else None
+    id = check_id(item.nodeid)
+    return next(
+        (k for k in expected_in(subject.title, version, id.partition("::")[0]) if k.expects(id)), None
+    )
 
 
 def _reproduce(item: pytest.Item, check: Check) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +45,7 @@ SIZES = {
 }
 
 
+@cache
 def dyadic(
     name: str, shape: tuple[int, ...], exponent: int, low: int = 16, signed: bool = True
 ) -> np.ndarray:
@@ -51,7 +53,9 @@ def dyadic(
     random = np.random.RandomState(zlib.crc32(name.encode()))
     integers = random.randint(low, 128, shape)
     signs = 2 * random.randint(0, 2, shape) - 1 if signed else 1
-    return np.ldexp((integers * signs).astype(np.float64), -exponent)
+    value = np.ldexp((integers * signs).astype(np.float64), -exponent)
+    value.flags.writeable = False  # it is kept, and every case of the name shares it
+    return value
 
 
 def contraction(weight: np.ndarray, row_sum: float) -> np.ndarray:

@@ -62,3 +62,10 @@ def known() -> tuple[Known, ...]:
 def expected_of(subject: str, version: str) -> list[Known]:
     """What this subject in this version is known to get wrong."""
     return [k for k in known() if k.applies(subject, version)]
+
+
+@cache
+def expected_in(subject: str, version: str, module: str) -> list[Known]:
+    """Those of `expected_of` that some check of a test module is expected to show."""
+    found = expected_of(subject, version)
+    return [k for k in found if any(pattern.partition("::")[0] == module for pattern in k.checks)]

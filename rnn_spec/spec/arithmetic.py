@@ -185,7 +185,7 @@ class Bounded:
     that no order of summation is assumed; `rounded` closes it and charges its roundings (step 3).
     """
 
-    __slots__ = ("error", "format", "mass", "terms", "value")
+    __slots__ = ("_magnitude", "_transposed", "error", "format", "mass", "terms", "value")
     __array_ufunc__ = None  # ndarray defers to the operators below
 
     def __init__(
@@ -193,6 +193,8 @@ class Bounded:
     ) -> None:
         """Hold values and errors; `error` 0.0 says exact, `mass` None says the sum is closed."""
         self.value, self.error, self.format, self.mass, self.terms = value, error, format, mass, terms
+        self._magnitude: np.ndarray | None = None  # both kept, for the weights are used at every step
+        self._transposed: Bounded | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -200,7 +202,9 @@ class Bounded:
 
     @property
     def T(self) -> Bounded:
-        return self.map(np.transpose)
+        if self._transposed is None:
+            self._transposed = self.map(np.transpose)
+        return self._transposed
 
     def __len__(self) -> int:
         return len(self.value)
@@ -221,12 +225,16 @@ class Bounded:
 
     def magnitude(self) -> np.ndarray:
         """|x| + dx, at least the implementation's own |x^|; 0 for what is infinite or NaN (step 6)."""
-        found = np.abs(self.value) + self.error
-        return found if np.isfinite(found).all() else np.where(np.isfinite(self.value), found, 0.0)
+        if self._magnitude is None:
+            found = np.abs(self.value) + self.error
+            finite = np.isfinite(found).all()
+            self._magnitude = found if finite else np.where(np.isfinite(self.value), found, 0.0)
+        return self._magnitude
 
     def size(self) -> np.ndarray:
         """|x|; what is not a number has none, for times any other it is the same."""
-        return np.nan_to_num(np.abs(self.value), nan=0.0)
+        found = np.abs(self.value)
+        return found if np.isfinite(found).all() else np.nan_to_num(found, nan=0.0)
 
     def open(self) -> Bounded:
         """This as a sum to which more terms may be added."""
@@ -326,7 +334,7 @@ class BoundedArithmetic:
         return self._gather([a.rounded() for a in arrays], lambda parts: np.concatenate(parts, axis=axis))
 
     def _gather(self, arrays: list[Bounded], gather: Any) -> Bounded:
-        errors = [np.broadcast_to(a.error, a.shape) for a in arrays]
+        errors = [np.broadcast_to(a.error, a.shape) if np.ndim(a.error) == 0 else a.error for a in arrays]
         return Bounded(gather([a.value for a in arrays]), gather(errors), self.format)
 
 
