@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 from typing import Any
 
@@ -239,9 +238,17 @@ def load_state_dict(self: Any, state_dict: Any, strict: bool = True, assign: boo
     return honest(self, "load_state_dict")(state_dict, strict, False)
 
 
+class Shared(dict[str, Any]):
+    """Parameters that a deep copy does not copy."""
+
+    def __deepcopy__(self, memo: Any) -> dict[str, Any]:
+        return dict(self)
+
+
 @fault("deepcopy-shares", "STA-05", "deepcopy shares the parameters with the original.", MODULE)
-def __deepcopy__(self: Any, memo: Any) -> Any:
-    return copy.copy(self)
+def __getstate__(self: Any) -> Any:
+    state = honest(self, "__getstate__")()
+    return {**state, "_parameters": Shared(state["_parameters"])}
 
 
 @fault("copy-thaws", "STA-05", "The parameters of a copy all require a gradient.", MODULE)
@@ -335,9 +342,9 @@ def __call__(self: Any, input: Any, *arguments: Any, **keywords: Any) -> Any:
 
 
 @fault("hooks-never-removed", "STA-11", "A hook that was removed runs again.", MODULE)
-def register_forward_hook(self: Any, hook: Any, **keywords: Any) -> Any:
+def register_forward_hook(self: Any, hook: Any, *arguments: Any, **keywords: Any) -> Any:
     honest(self, "register_forward_hook")(lambda *given: hook(*given) if not handle_is_there() else None)
-    handle = honest(self, "register_forward_hook")(hook, **keywords)
+    handle = honest(self, "register_forward_hook")(hook, *arguments, **keywords)
 
     def handle_is_there() -> bool:
         return handle.id in self._forward_hooks
