@@ -57,31 +57,30 @@ class Row:
         return self.clause in self.killed_by and not self.broken
 
 
-@dataclass
 class Baseline:
-    """A right subject, what it answered, and what each check asked it (None: the check does not judge it)."""
+    """A right subject, what it answers, and what each check asks it."""
 
-    memory: Memory
-    asked: list[list[Case] | None]
+    def __init__(self, subject: Any) -> None:
+        """Nothing has been asked yet."""
+        self.subject, self.memory = subject, Memory()
+        self.asked: dict[str, list[Case] | None] = {}
 
-    @classmethod
-    def of(cls, trials: list[Trial], subject: Any) -> Baseline:
-        """Run every check on the right subject."""
-        memory, asked = Memory(), list[Any]()
-        for trial in trials:
-            watch = Watch(subject)
+    def asks(self, trial: Trial) -> list[Case] | None:
+        """The cases that a check asks; empty if it looks at more than answers, None if it cannot judge."""
+        if trial.id not in self.asked:
+            watch = Watch(self.subject)
             try:
-                trial.run(Check(clauses()[trial.clause], watch, memory))
+                trial.run(Check(clauses()[trial.clause], watch, self.memory))
             except (NotClaimed, Nonconformity):  # a known failure cannot tell a fault from the right subject
-                asked.append(None)
-                continue
-            cases = [case for id, case in watch.asked.items() if id in memory.observations]
-            asked.append([] if watch.opened else cases)
-        return cls(memory, asked)
+                self.asked[trial.id] = None
+            else:
+                cases = [case for id, case in watch.asked.items() if id in self.memory.observations]
+                self.asked[trial.id] = [] if watch.opened else cases
+        return self.asked[trial.id]
 
-    def seen(self, index: int, wrong: Any, memory: Memory) -> bool:
+    def seen(self, trial: Trial, wrong: Any, memory: Memory) -> bool:
         """Whether the check may see a difference: some answer differs, or it looks at more than answers."""
-        cases = self.asked[index]
+        cases = self.asks(trial)
         if cases is None:
             return False
         for case in cases:
@@ -97,26 +96,27 @@ class Matrix:
     def __init__(self) -> None:
         """Collect the suite."""
         self.trials = collect()
-        self.baselines: dict[bool, Baseline] = {}
+        self.spec = Baseline(SpecSubject())
+        self.torch: Baseline | None = None
 
-    def baseline(self, module: bool) -> Baseline:
-        """torch for faults of MODULE, the spec for all others (made once)."""
-        if module not in self.baselines:
-            subject = TorchSubject() if module else SpecSubject()
-            self.baselines[module] = Baseline.of(self.trials, subject)
-        return self.baselines[module]
+    def baseline(self, fault: Fault) -> Baseline:
+        """torch for faults of MODULE, the spec for all others."""
+        if fault.of != MODULE:
+            return self.spec
+        self.torch = self.torch or Baseline(TorchSubject())
+        return self.torch
 
     def row(self, fault: Fault, *, named_only: bool = False) -> Row:
         """Run the checks on one fault; `named_only`: of the clause it names, until one fails."""
-        baseline = self.baseline(fault.of == MODULE)
+        baseline = self.baseline(fault)
         started, row = time.perf_counter(), Row(fault.name, fault.clause)
         subject, memory = faulty(fault), Memory()
         memory.expectations = baseline.memory.expectations
         with np.errstate(all="ignore"):
-            for index, trial in enumerate(self.trials):
+            for trial in self.trials:
                 if named_only and (trial.clause != fault.clause or row.killed):
                     continue
-                if not baseline.seen(index, subject, memory):
+                if not baseline.seen(trial, subject, memory):
                     continue
                 try:
                     trial.run(Check(clauses()[trial.clause], subject, memory))
