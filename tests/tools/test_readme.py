@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from rnn_spec.judge.known import known
+from rnn_spec.spec.catalogue import areas, clauses
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -57,3 +61,26 @@ def test_every_file_of_the_architecture_picture_exists() -> None:
 
     assert len(names) > 15
     assert missing == []
+
+
+def test_the_transcript_counts_what_the_suite_counts() -> None:
+    """The table in the README has each area's clauses and checks as they are today."""
+    owed = json.loads((ROOT / "rnn_spec" / "owed.json").read_text(encoding="utf-8"))["standard"]
+    expected = {
+        area: (
+            sum(clause.area == area for clause in clauses().values()),
+            sum(count for id, count in owed.items() if clauses()[id].area == area),
+        )
+        for area in areas()
+    }
+
+    rows = re.findall(r"^([A-Z]{2,3}) .*?(\d+) +(\d+) ", README, re.MULTILINE)
+
+    assert {area: (int(count), int(checks)) for area, count, checks in rows} == expected
+
+
+def test_the_known_failure_of_the_readme_is_known() -> None:
+    """The id that the README shows is in known.toml."""
+    (id,) = re.findall(r"rnn-spec known torch --id (\S+)", README)
+
+    assert id in {entry.id for entry in known()}
