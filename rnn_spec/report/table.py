@@ -56,7 +56,7 @@ def by_area(results: Results) -> Table:
     for area, title in areas().items():
         row = counts[area]
         cells = [Text(str(row[name] or "·"), style=_style(name, row[name])) for name in COLUMNS]
-        table.add_row(f"{area:4} {title}", *cells, _ratio(worst.get(area)))
+        table.add_row(f"{area:3} {title}", *cells, _ratio(worst.get(area)))
     total = sum(counts.values(), Counter())
     table.add_section()
     table.add_row("all", *(str(total[name]) for name in COLUMNS), _ratio(max(worst.values(), default=None)))
