@@ -312,9 +312,10 @@ class Recorder:
                 self.written = time.monotonic()
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """What is not claimed is an n."""
+        """A known failure is an x, and what is not claimed an n."""
         if report.skipped and "verdict" in dict(report.user_properties):
-            return "not claimed", "n", "NOT CLAIMED"
+            known = hasattr(report, "wasxfail")
+            return ("known", "x", "KNOWN") if known else ("not claimed", "n", "NOT CLAIMED")
         return None
 
     @pytest.hookimpl(tryfirst=True)
