@@ -160,7 +160,7 @@ def known(subject: str, only: str | None, reproduction: bool) -> None:
     if not rows:
         raise CouldNotRun(f"nothing is known of {subject!r}" + (f" by the id {only!r}" if only else ""))
     for k in rows:
-        releases = k.releases or "every release"
+        releases = k.releases or "seen in 2.13.0 and 2.15.0"
         click.secho(f"{k.id}", bold=True)
         click.echo(f"  {k.clause} {clauses()[k.clause].text}")
         click.echo(f"  {k.happens}")

@@ -21,7 +21,11 @@ from packaging.version import Version
 
 @dataclass(frozen=True)
 class Known:
-    """One known failure. `releases` is a version specifier, empty for all; `since` a release, or unknown."""
+    """One known failure.
+
+    `releases` is a version specifier, and empty where every release looked at (2.13.0 and 2.15.0) shows
+    it; `since` is the first release that does, or unknown.
+    """
 
     id: str
     subject: str

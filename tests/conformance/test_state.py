@@ -214,6 +214,7 @@ def test_state_dict_shares_its_values_with_the_layer(case, check):
         own = dict(state.rnn.named_parameters())
         prefixed = list(state.rnn.state_dict(prefix="encoder."))
 
+    check.equal("the keys of state_dict", [list(plain), list(kept)], [state.names, state.names])
     for name, parameter in own.items():
         check.holds(plain[name].data_ptr() == parameter.data_ptr(), f"{name} in state_dict is a copy")
         check.holds(not plain[name].requires_grad, f"{name} in state_dict is not detached")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +17,9 @@ from rnn_spec.judge.verdict import Verdict
 from rnn_spec.plugin import owed_checks, shortfalls
 from rnn_spec.report.results import Results
 from rnn_spec.spec.catalogue import clauses
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ENTRY = Known(
     id="example",
@@ -82,6 +88,22 @@ def test_every_entry_is_whole(entry: Known) -> None:
     }
     assert "torch" in imported
     assert imported <= {"torch", "warnings", "copy", "pickle", "io"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", known(), ids=lambda entry: entry.id)
+def test_every_reproduction_runs(entry: Known, tmp_path: Path) -> None:
+    """A reproduction, saved to a file, runs to its end and prints what is wrong.
+
+    Run with ``pytest -m slow tests/tools/test_known.py``.
+    """
+    path = tmp_path / "reproduction.py"
+    path.write_text(entry.reproduction, encoding="utf-8")
+
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
 
 
 def test_ids_are_unique() -> None:
