@@ -362,11 +362,14 @@ def suite() -> Path:
 
 def run_suite(arguments: Sequence[str], plugins: Sequence[object] = ()) -> int:
     """Run the suite as `rnn-spec check` does, whatever pytest configuration lies about."""
-    os.environ.pop("PYTEST_ADDOPTS", None)
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the layers are small: more threads only get in the way
     folder, ini = suite(), Path(__file__).with_name("suite.ini")
     places = ["-c", str(ini), f"--rootdir={folder}", f"--confcutdir={folder}"]
     loaded = ["-pxdist.plugin", "-prnn_spec.plugin", *(f"-pno:{name}" for name in UNUSED)]
     quiet = ["-qq", "--tb=no", "-rN"]
-    return int(pytest.main([*places, *loaded, *quiet, "--whole", str(folder), *arguments], plugins=plugins))
+    with pytest.MonkeyPatch.context() as environment:  # as it was, afterwards
+        environment.delenv("PYTEST_ADDOPTS", raising=False)
+        environment.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        if "OMP_NUM_THREADS" not in os.environ:  # the layers are small: more threads only get in the way
+            environment.setenv("OMP_NUM_THREADS", "1")
+        options = [*places, *loaded, *quiet, "--whole", str(folder), *arguments]
+        return int(pytest.main(options, plugins=plugins))

@@ -25,7 +25,7 @@ def test_a_subject_that_conforms_exits_with_0_and_is_shown_by_area(tmp_path: Pat
     done = rnn_spec(tmp_path, "check", "spec", "--clause", "HID", "--clause", "REC-01")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "HID  Hidden state" in done.stdout
+    assert "HID Hidden state" in done.stdout
     assert "conforms:" in done.stdout
     results = Results.read(tmp_path / "rnn-spec-results" / "results.json")
     assert results.complete
