@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from typing import Any
 
@@ -291,9 +292,9 @@ def half(self: Any) -> None:
     honest(self, "half")()
 
 
-@fault("eval-returns-nothing", "STA-07", "eval() returns nothing.", MODULE)
-def eval(self: Any) -> None:  # noqa: A001  # the method's name
-    honest(self, "eval")()
+@fault("eval-returns-a-copy", "STA-07", "eval() returns a shallow copy.", MODULE)
+def eval(self: Any) -> Any:  # noqa: A001  # the method's name
+    return copy.copy(honest(self, "eval")())
 
 
 @fault("eval-shrinks", "STA-07", "eval() shrinks W_hh by one part in 256.", MODULE)
