@@ -72,4 +72,4 @@ def expected_of(subject: str, version: str) -> list[Known]:
 def expected_in(subject: str, version: str, module: str) -> list[Known]:
     """Those of `expected_of` that some check of a test module is expected to show."""
     found = expected_of(subject, version)
-    return [k for k in found if any(pattern.partition("::")[0] == module for pattern in k.checks)]
+    return [k for k in found if any(fnmatchcase(module, pattern.partition("::")[0]) for pattern in k.checks)]

@@ -90,10 +90,10 @@ def export(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
 
 def autocast(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
     """A float32 layer called with float32 under autocast to the dtype of the arguments."""
-    dtype = arguments[0].dtype
+    dtype = arguments[0].data.dtype  # a PackedSequence has data, too
 
     def call(*given: Any) -> Any:
-        with torch.autocast(given[0].device.type, dtype=dtype):
+        with torch.autocast(given[0].data.device.type, dtype=dtype):
             return rnn(*(t.float() for t in given))
 
     return call
