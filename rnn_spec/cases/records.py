@@ -4,20 +4,18 @@ r"""The three records that everything is a flow of.
       \----spec----->  Expectation  ----^
 
 Arrays are NumPy's; a Case's are float64 whatever its dtype, and exact in bfloat16, so that one
-Case serves every dtype without rounding.
+Case serves every dtype without rounding. `rnn_spec.wire` reads these annotations: they are its schema.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+import numpy as np
 
-    import numpy as np
-
-    from rnn_spec.spec.model import Config
+from rnn_spec.spec.model import Config
 
 LEVELS = (
     "cell",
@@ -108,7 +106,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Error:
-    """What a subject raised: in which phase (construct, forward, backward, load), class and message."""
+    """What a subject raised: in which phase (construct, forward, backward, load), class and message.
+
+    The phase ``worker`` is not the layer's: the process that should have answered crashed, hung, or
+    said what cannot be read. It is never a right answer, not even where an error is expected.
+    """
 
     phase: str
     type: str

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from rnn_spec.cases.records import Case, Observation
 
 
+class SubjectError(Exception):
+    """A subject that cannot be had; its message is one sentence that says why and what to do."""
+
+
 class Subject:
     """An implementation under test. A subclass says what it claims, and answers Cases."""
 

@@ -9,20 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnn_spec.subjects.base import Subject
+from rnn_spec.subjects.base import SubjectError as SubjectError
 from rnn_spec.subjects.torch_routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OURS = {"torch": "rnn_spec.subjects.torch_eager:TorchSubject", "spec": "rnn_spec.subjects.spec:SpecSubject"}
-"""The subjects that ship. ``torch:DEVICE`` is torch on that device, ``torch:ROUTE`` torch on a route."""
+OURS = {
+    "torch": "rnn_spec.subjects.torch_eager:TorchSubject",
+    "spec": "rnn_spec.subjects.spec:SpecSubject",
+    "worker": "rnn_spec.subjects.worker:WorkerSubject",
+}
+"""The subjects that ship. ``torch:DEVICE`` is torch on that device, ``torch:ROUTE`` torch on a route,
+``torch@PYTHON`` torch in another Python, and ``worker:COMMAND`` whatever the command runs."""
 
 GROUP = "rnn_spec.subjects"
 """The entry-point group in which other packages register theirs."""
-
-
-class SubjectError(Exception):
-    """A subject that cannot be had; its message is one sentence that says why and what to do."""
 
 
 def names() -> list[str]:
@@ -35,7 +37,9 @@ def load(name: str) -> Subject:
     known = OURS | {point.name: point.value for point in entry_points(group=GROUP)}
     base, _, argument = name.partition(":")
     target, arguments = (known[base], [argument] if argument else []) if base in known else (name, [])
-    if base == "torch" and argument in ROUTES:
+    if name.startswith("torch@"):
+        target, arguments = "rnn_spec.subjects.worker:TorchWorker", [name.removeprefix("torch@")]
+    elif base == "torch" and argument in ROUTES:
         target = "rnn_spec.subjects.torch_routes:RouteSubject"
     if ":" not in target:
         raise SubjectError(
@@ -47,6 +51,8 @@ def load(name: str) -> Subject:
         return found
     try:
         subject = found(*arguments)
+    except SubjectError:
+        raise
     except ImportError as e:
         raise SubjectError(
             f"subject {name!r} cannot import what it judges ({type(e).__name__}: {e}): "

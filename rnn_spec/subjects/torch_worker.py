@@ -1,10 +1,14 @@
 """Run one Case in torch.nn.RNN. One file, Python 3.6 syntax, only torch and NumPy.
 
 `answer` takes a Case as plain data (a dict of the record's fields, `config` and `cotangents` as
-dicts) and returns an Observation as plain data. It is what the in-process subject calls, and what
-runs inside other torch releases.
+dicts) and returns an Observation as plain data. It is what the in-process subject calls. As a program
+it is a worker that speaks rnn-spec's wire protocol, and so judges the torch of the Python that runs it.
 """
 
+import json
+import os
+import platform
+import sys
 import warnings
 
 import numpy as np
@@ -107,6 +111,7 @@ def answer(case, cls=torch.nn.RNN, device="cpu"):
                 cotangents = [tensor(wanted[name], dtype, device) for name in ("output", "h_n")]
                 found = torch.autograd.grad([output, h_n], list(leaves.values()), cotangents)
                 gradients = {name: numbers(g) for name, g in zip(leaves, found)}
+            warned = tuple(str(w.message) for w in caught)  # looking at the answer, below, may warn, too
             return {
                 "output": numbers(output),
                 "h_n": numbers(h_n),
@@ -116,10 +121,86 @@ def answer(case, cls=torch.nn.RNN, device="cpu"):
                 "after": {name: numbers(t) for name, t in leaves.items()},
                 "aliases": aliases(dict(leaves, output=output, h_n=h_n)),
                 "drew": not torch.equal(random, torch.get_rng_state()),
-                "warnings": tuple(str(w.message) for w in caught),
+                "warnings": warned,
             }
         except Exception as e:  # whatever a subject raises is an answer
             return {
                 "error": {"phase": phase, "type": type(e).__name__, "message": str(e)},
                 "warnings": tuple(str(w.message) for w in caught),
             }
+
+
+# -- the wire: JSON, a line each way ----------------------------------------------------------------
+
+LEVELS = [
+    "cell", "sequence", "stack", "bidirectional", "lengths", "gradients", "dropout", "precision", "torch_api"
+]  # fmt: skip
+
+
+def dtypes():
+    """The dtypes in which this torch runs an RNN at all."""
+    return [name for name in ("float64", "float32", "float16", "bfloat16") if runs(name)]
+
+
+def runs(name):
+    """Whether an RNN runs in the dtype of this name."""
+    try:
+        dtype = getattr(torch, name)
+        torch.nn.RNN(1, 1).to(dtype)(torch.zeros(1, 1, 1, dtype=dtype))
+    except (AttributeError, RuntimeError):
+        return False
+    return True
+
+
+def hello():
+    """What is under test, and what it claims."""
+    return {
+        "name": "torch",
+        "version": torch.__version__,
+        "language": "Python " + platform.python_version(),
+        "homepage": "https://pytorch.org",
+        "levels": LEVELS,
+        "dtypes": dtypes(),
+    }
+
+
+def read(x):
+    """What came in, with every array an ndarray."""
+    if isinstance(x, dict) and set(x) == {"shape", "data"}:
+        return np.array([float(n) for n in x["data"]]).reshape(x["shape"])
+    if isinstance(x, dict):
+        return {key: read(value) for key, value in x.items()}
+    return [read(value) for value in x] if isinstance(x, list) else x
+
+
+def written(x):
+    """What goes out, with every array as its shape and its numbers."""
+    if isinstance(x, np.ndarray):
+        data = x.ravel().tolist()
+        if not np.isfinite(x).all():
+            names = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+            data = [names.get(str(n), n) for n in data]
+        return {"shape": list(x.shape), "data": data}
+    return {key: written(value) for key, value in x.items()} if isinstance(x, dict) else x
+
+
+def serve(lines, out):
+    """Answer the requests that come in, until bye or the end."""
+    for line in lines:
+        request = json.loads(line)
+        if request["op"] == "bye":
+            break
+        if request["op"] == "hello":
+            reply = hello()
+        else:
+            case = dict({"h_0": None, "lengths": None, "cotangents": None}, **read(request["case"]))
+            case["earlier"] = [dict({"h_0": None}, **call) for call in case["earlier"]]
+            reply = dict(written(answer(case)), seq=request["seq"])
+        out.write(json.dumps(reply) + "\n")
+        out.flush()
+
+
+if __name__ == "__main__":
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a library prints goes to stderr, and not between the answers
+    serve(sys.stdin, answers)

@@ -1,0 +1,283 @@
+"""A subject in another process, in any language, spoken to over the wire (`rnn_spec.wire`).
+
+The far end is not trusted. Every request has a deadline and every answer a greatest size; a worker that
+crashes, hangs or says what it must not is ended, with its stderr in the verdict, and started again for
+the next case. None of that reaches the run as anything but an Observation with an error in phase worker.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import queue
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rnn_spec import wire
+from rnn_spec.cases.records import Error, Observation
+from rnn_spec.subjects.base import Subject, SubjectError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnn_spec.cases.records import Case
+
+DEADLINE = float(os.environ.get("RNN_SPEC_DEADLINE", "30"))
+"""Seconds that a case may take; RNN_SPEC_DEADLINE sets it."""
+STARTING = 10
+"""How many deadlines a worker may take to say hello: it may have a framework to import."""
+HASTE = 20
+"""After a worker has hung, a case may take this many times the longest answer so far, and a second."""
+STARTS = 3
+"""How often in a row a worker may fail to start before it is given up."""
+NUMBER = 32
+"""Bytes that a number may take in an answer: shortest decimals need 24, and a comma."""
+TAIL = 2000
+"""How much of a dead worker's stderr is told, in bytes."""
+
+
+class Failure(Exception):
+    """A worker did not answer: `kind` is crash, hang, rubbish or flood; the message says what was seen."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Process:
+    """A running worker. Three threads carry its pipes, so that none of them can block the judge."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        """Start it; OSError where that is not possible."""
+        self.popen = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+            start_new_session=os.name == "posix",
+        )  # fmt: skip
+        self.limit = 1 << 20
+        self.requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self.lines: queue.Queue[bytes | Failure] = queue.Queue(maxsize=4)
+        self.stderr = b""
+        carry = (self._write, self._read, self._tail)
+        self.threads = [threading.Thread(target=target, daemon=True) for target in carry]
+        for thread in self.threads:
+            thread.start()
+
+    def exchange(self, line: bytes, deadline: float, limit: int) -> bytes:
+        """Say a line and hear the next, of at most `limit` bytes within `deadline` seconds; or Failure."""
+        if not self.lines.empty():
+            self._raise_unasked(self.lines.get())
+        self.limit = limit
+        self.requests.put(line + b"\n")
+        try:
+            heard = self.lines.get(timeout=deadline)
+        except queue.Empty:
+            raise Failure("hang", f"no answer within {deadline:.3g} s{self.last_words()}") from None
+        if isinstance(heard, Failure):
+            raise self._crash() if heard.kind == "crash" else heard
+        return heard
+
+    def _raise_unasked(self, heard: bytes | Failure) -> None:
+        if isinstance(heard, bytes):
+            raise Failure("rubbish", f"said something that nothing had asked for: {wire.excerpt(heard)}")
+        raise self._crash() if heard.kind == "crash" else heard
+
+    def _crash(self) -> Failure:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.popen.wait(1)
+        self.threads[2].join(0.5)  # what it said last
+        code = self.popen.poll()
+        if code is None:
+            how = "closed its stdout"
+        elif code < 0:
+            how = f"died of {signal.Signals(-code).name}"
+        else:
+            how = f"exited with status {code}"
+        return Failure("crash", f"{how} without an answer{self.last_words()}")
+
+    def last_words(self) -> str:
+        """The end of its stderr."""
+        text = self.stderr[-TAIL:].decode("utf-8", "replace").strip()
+        return f"; its stderr ends: {text}" if text else "; it wrote nothing on stderr"
+
+    def end(self, patience: float = 0) -> None:
+        """End it, and what it has started: by itself within `patience` seconds, or else by force."""
+        self.requests.put(None)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.popen.wait(patience)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.popen.pid, signal.SIGKILL) if os.name == "posix" else self.popen.kill()
+        self.popen.wait()
+        while True:  # let a reader that waits for room go on to its end
+            try:
+                self.lines.get_nowait()
+            except queue.Empty:
+                if not self.threads[1].is_alive():
+                    break
+                time.sleep(0.001)
+        for thread in self.threads:
+            thread.join(1)
+        for pipe in (self.popen.stdout, self.popen.stderr):
+            if pipe:
+                pipe.close()
+
+    def _write(self) -> None:
+        pipe: Any = self.popen.stdin
+        with contextlib.suppress(OSError):
+            while (line := self.requests.get()) is not None:
+                sent = 0
+                while sent < len(line):
+                    sent += pipe.write(line[sent:])
+        with contextlib.suppress(OSError):
+            pipe.close()
+
+    def _read(self) -> None:
+        pipe: Any = self.popen.stdout
+        held: list[bytes] = []
+        size = 0
+        while chunk := pipe.read(1 << 16):
+            *ended, rest = chunk.split(b"\n")
+            for part in ended:
+                held.append(part)
+                self.lines.put(b"".join(held))
+                held, size = [], 0
+            held.append(rest)
+            size += len(rest)
+            if size > self.limit:
+                self.lines.put(Failure("flood", f"a line of more than {self.limit} bytes"))
+                return
+        self.lines.put(Failure("crash", "its stdout ended"))
+
+    def _tail(self) -> None:
+        pipe: Any = self.popen.stderr
+        while chunk := pipe.read(1 << 16):
+            self.stderr = (self.stderr + chunk)[-2 * TAIL :]
+
+
+class WorkerSubject(Subject):
+    """What a command runs, as a subject; its name, levels and dtypes are what its hello says."""
+
+    def __init__(self, command: str = "") -> None:
+        """Start the command, split as a shell would, and say hello; SubjectError if it does not answer."""
+        self.command = parse(command)
+        self.process: Process | None = None
+        self.seq, self.failed_starts, self.longest, self.hung = 0, 0, 0.0, False
+        atexit.register(self.close)
+        try:
+            self.hello = self.start()
+        except Failure as e:
+            raise SubjectError(f"worker {command!r} does not say hello: {e}") from e
+        except wire.WireError as e:
+            raise SubjectError(f"worker {command!r} says hello not as the protocol says: {e}") from e
+        self.levels = frozenset(self.hello.levels)  # type: ignore[misc]
+        self.dtypes = tuple(self.hello.dtypes)  # type: ignore[misc]
+
+    def start(self) -> wire.Hello:
+        """Start the process and say hello to it."""
+        try:
+            self.process = Process(self.command)
+        except OSError as e:
+            raise SubjectError(f"worker {self.command[0]!r} cannot be started: {e.strerror}") from e
+        try:
+            line = self.process.exchange(wire.encode(wire.HelloRequest()), STARTING * DEADLINE, 1 << 20)
+            return wire.decode(line, wire.Hello)
+        except (Failure, wire.WireError):
+            self.close()
+            raise
+
+    def version(self) -> str:
+        """What the worker says it is."""
+        return f"{self.hello.name} {self.hello.version} ({self.hello.language})"
+
+    @property
+    def title(self) -> str:
+        """The worker's own name."""
+        return self.hello.name
+
+    def run(self, case: Case) -> Observation:
+        """Ask the worker; whatever becomes of that is an Observation."""
+        try:
+            if self.process is None:
+                self.restart()
+            return self.ask(case)
+        except Failure as e:
+            return Observation(error=Error("worker", e.kind, str(e)))
+        except wire.WireError as e:
+            return Observation(error=Error("worker", "rubbish", str(e)))
+
+    def ask(self, case: Case) -> Observation:
+        """One request and its answer; Failure, after which the process is gone, or WireError."""
+        self.seq += 1
+        request, begun = wire.encode(wire.RunRequest(self.seq, case)), time.monotonic()
+        deadline = min(DEADLINE, 1 + HASTE * self.longest) if self.hung else DEADLINE
+        process: Any = self.process
+        try:
+            line = process.exchange(request, deadline, greatest(case))
+            try:
+                answer = wire.decode(line, wire.Answer)
+            except wire.WireError as e:
+                if not line.lstrip().startswith(b"{"):  # a print gone astray: nothing says what comes next
+                    raise Failure("rubbish", str(e)) from e
+                raise
+            if answer.seq != self.seq:
+                raise Failure("rubbish", f"answers request {answer.seq}, asked was {self.seq}")
+        except Failure as e:
+            self.hung = self.hung or e.kind == "hang"
+            self.close()
+            raise
+        self.longest = max(self.longest, time.monotonic() - begun)
+        return answer.observation()
+
+    def restart(self) -> None:
+        """A new process in place of one that is gone; Failure where it does not start any more."""
+        if self.failed_starts >= STARTS:
+            raise Failure("crash", f"it was given up, after {STARTS} starts in a row that failed")
+        self.failed_starts += 1
+        try:
+            self.start()
+        except SubjectError as e:
+            raise Failure("crash", str(e)) from e
+        self.failed_starts = 0
+
+    def close(self) -> None:
+        """End the process: it is told bye, and given a moment."""
+        if self.process is not None:
+            process, self.process = self.process, None
+            process.requests.put(wire.encode(wire.ByeRequest()) + b"\n")
+            process.end(0.0 if self.hung else 0.5)
+
+
+class TorchWorker(WorkerSubject):
+    """torch.nn.RNN in any Python that has torch, from 1.0 on: ``torch@/path/to/python``."""
+
+    def __init__(self, python: str) -> None:
+        """Start the one-file worker in that Python."""
+        super().__init__(shlex.join([python, str(Path(__file__).with_name("torch_worker.py"))]))
+
+
+def greatest(case: Case) -> int:
+    """How many bytes an answer to this case may have: all that an Observation can hold of it, generously."""
+    given = case.input.size + sum(a.size for a in case.parameters.values())
+    given += case.h_0.size if case.h_0 is not None else 0
+    c = case.config
+    results = (case.input.size // c.input_size + 1) * c.num_directions * c.hidden_size * (1 + c.num_layers)
+    return (1 << 20) + NUMBER * (2 * given + results)
+
+
+def parse(command: str) -> list[str]:
+    """The command's words; SubjectError where it is none, or the program is not there."""
+    try:
+        words = shlex.split(command)
+    except ValueError as e:
+        raise SubjectError(f"worker {command!r} is not a command: {e}") from e
+    if not words:
+        raise SubjectError("worker: needs a command, as in 'worker:./my-worker --flag'")
+    if shutil.which(words[0]) is None:
+        raise SubjectError(f"worker {words[0]!r} is not a program that can be run")
+    return words

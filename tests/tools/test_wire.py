@@ -1,0 +1,154 @@
+"""`rnn_spec.wire`: every record goes through a line of JSON and comes back as it was."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import numpy as np
+import pytest
+
+from rnn_spec import wire
+from rnn_spec.cases.product import Recipe, standard
+from rnn_spec.cases.records import Call, Case, Error, Observation
+from rnn_spec.judge.compare import same
+from rnn_spec.subjects.registry import load
+from rnn_spec.subjects.spec import SpecSubject
+
+CASE = Recipe.parse("small-L2-tanh-bi-float32").case()
+
+
+def sent(message: Any) -> Any:
+    """The message as the far end reads it."""
+    return wire.decode(wire.encode(message), type(message))
+
+
+@pytest.mark.parametrize("recipe", standard(), ids=str)
+def test_case_and_answer_arrive_as_they_were_sent(recipe: Recipe) -> None:
+    """No number changes, and nothing is lost."""
+    case = recipe.case()
+    answer = SpecSubject().run(case)
+
+    arrived = sent(wire.RunRequest(7, case)).case
+    answered = sent(wire.Answer(seq=7, **vars(answer))).observation()
+
+    for name, value in vars(case).items():
+        if name not in ("cotangents", "parameters"):
+            assert same(getattr(arrived, name), value), name
+    assert same(dict(arrived.parameters), dict(case.parameters))
+    assert same(vars(arrived.cotangents), vars(case.cotangents))
+    assert same(answered.arrays(), answer.arrays())
+    assert (answered.dtypes, answered.drew) == (answer.dtypes, answer.drew)
+
+
+def test_numbers_that_json_has_not_are_strings() -> None:
+    """NaN and the infinities arrive, and so do the sign of zero and the smallest number."""
+    odd = np.array([math.nan, math.inf, -math.inf, -0.0, 5e-324, 0.1])
+
+    line = wire.encode(wire.Answer(seq=1, output=odd))
+
+    assert json.loads(line)["output"]["data"][:3] == ["NaN", "Infinity", "-Infinity"]
+    arrived = wire.decode(line, wire.Answer).output
+    assert arrived is not None
+    assert arrived.tobytes() == odd.tobytes()
+
+
+def test_empty_array_keeps_its_shape() -> None:
+    """A batch of none is (5, 0, 3)."""
+    arrived = sent(wire.RunRequest(1, replace(CASE, input=np.zeros((5, 0, 3)))))
+
+    assert arrived.case.input.shape == (5, 0, 3)
+
+
+def test_earlier_calls_arrive() -> None:
+    """The calls before the one that is asked about are part of the case."""
+    arrived = sent(wire.RunRequest(1, replace(CASE, earlier=(Call(CASE.input, None, training=True),))))
+
+    assert same(arrived.case.earlier[0].input, CASE.input)
+    assert arrived.case.earlier[0].training
+
+
+def test_messages_are_valid_by_the_schema() -> None:
+    """What is sent in either direction is what the schema says."""
+    schema = wire.schema()
+    answer = wire.Answer(seq=1, **vars(SpecSubject().run(CASE)))
+    hello = wire.Hello("x", "1", "C", ["cell"], ["float32"])
+    refused = wire.Answer(seq=2, error=Error("forward", "ValueError", "no"))
+    messages = (
+        wire.HelloRequest(), wire.RunRequest(1, CASE), wire.ByeRequest(), hello, answer, refused,
+        wire.Answer(seq=3, unsupported="no relu"),
+    )  # fmt: skip
+
+    for message in messages:
+        part = {"$ref": f"#/$defs/{type(message).__name__}", "$defs": schema["$defs"]}
+        jsonschema.validate(json.loads(wire.encode(message)), part)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"seq": 1, "output": [1.0]},
+        {"seq": 1, "output": {"shape": [-1], "data": []}},
+        {"seq": 1, "output": {"shape": [1], "data": ["one"]}},
+        {"seq": "1"},
+        {"output": {"shape": [1], "data": [1]}},
+    ],
+)
+def test_schema_and_reader_refuse_the_same(wrong: Any) -> None:
+    """An answer that is not as it must be is refused by both."""
+    schema = wire.schema()
+
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(wrong, {"$ref": "#/$defs/Answer", "$defs": schema["$defs"]})
+    with pytest.raises(wire.WireError):
+        wire.decode(json.dumps(wrong).encode(), wire.Answer)
+
+
+def test_exception_of_a_subject_is_its_answer() -> None:
+    """A worker goes on after a case that raises."""
+
+    def run(_: Case) -> Observation:
+        raise ValueError("no such nonlinearity")
+
+    out = io.BytesIO()
+    hello = wire.Hello("x", "1", "Python", ["cell"], ["float32"])
+    requests = [wire.HelloRequest(), wire.RunRequest(4, CASE), wire.ByeRequest()]
+
+    wire.serve(hello, run, [wire.encode(request) for request in requests], out)
+
+    greeting, answer = out.getvalue().splitlines()
+    assert wire.decode(greeting, wire.Hello) == hello
+    assert wire.decode(answer, wire.Answer).error == Error("forward", "ValueError", "no such nonlinearity")
+
+
+@pytest.mark.parametrize(
+    "id", ["small-L2-tanh-bi-p0.5-train-float32", "square-L2-relu-bi-batch_first-float16"]
+)
+def test_torch_answers_over_the_wire_as_in_process(id: str) -> None:
+    """The worker program in another Python gives the same numbers, facts and warnings, bit for bit."""
+    case = Recipe.parse(id).case()
+
+    there, here = load(f"torch@{sys.executable}").run(case), load("torch").run(case)
+
+    assert same(there.arrays(), here.arrays())
+    for name in ("dtypes", "aliases", "drew", "error", "warnings"):
+        assert getattr(there, name) == getattr(here, name)
+    assert same(dict(there.after or {}), dict(here.after or {}))
+
+
+def test_torch_worker_keeps_prints_out_of_its_answers() -> None:
+    """What a library prints goes to stderr."""
+    program = Path(load.__code__.co_filename).with_name("torch_worker.py")
+    code = f"import runpy; print('hi'); runpy.run_path({str(program)!r}, run_name='__main__')"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], input=b'{"op": "hello"}\n', capture_output=True, check=True
+    )
+
+    assert ran.stdout.startswith(b"hi\n{")
