@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import sys
 import textwrap
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import click
 import numpy as np
@@ -23,25 +24,19 @@ import rnn_spec
 from rnn_spec import plugin
 from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Case
+from rnn_spec.commands import workers
+from rnn_spec.commands.base import CONFORMS, COULD_NOT_RUN, FAILS, CouldNotRun, known_clauses
 from rnn_spec.faulty import find_subject
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity, compare
 from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.known import known as known_failures
 from rnn_spec.report.results import Results
-from rnn_spec.spec.catalogue import areas, clauses
+from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.registry import SubjectError
 
-if TYPE_CHECKING:
-    pass
-
-CONFORMS, FAILS, COULD_NOT_RUN = 0, 1, 2
-
-
-class CouldNotRun(click.ClickException):
-    """One sentence that says what could not be done, and exit status 2."""
-
-    exit_code = COULD_NOT_RUN
+UNDER_OUR_ROOF = ("torch", "spec", "fault")
+"""The subjects whose adapter is ours, and tested: they need no smoke stage."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,30 +45,43 @@ def main() -> None:
     """Say in code that runs what torch.nn.RNN is, and judge anything that claims to be it."""
 
 
-def _known_clauses(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        if value not in clauses() and value not in areas():
-            raise click.BadParameter(f"no clause or area is called {value!r}; areas are {', '.join(areas())}")
-    return values
+for command in (workers.serve, workers.schema, workers.cases):
+    main.add_command(command)
 
 
 @main.command()
 @click.argument("subject", default="torch")
 @click.option(
-    "--clause", "wanted", multiple=True, callback=_known_clauses, help="Only this clause or area; repeatable."
+    "--clause", "wanted", multiple=True, callback=known_clauses, help="Only this clause or area; repeatable."
 )
 @click.option("--exhaustive", is_flag=True, help="The full product of flags, thousands of cases.")
 @click.option("-n", "processes", default="0", metavar="N", help="Processes: a number, or auto.")
 @click.option(
     "--results", default=plugin.RESULTS, type=click.Path(file_okay=False), help="Folder for results.json."
 )
-def check(subject: str, wanted: tuple[str, ...], exhaustive: bool, processes: str, results: str) -> None:
-    """Judge SUBJECT: torch (the default), torch:DEVICE, or your own as package.module:attribute.
+@click.option("--deadline", type=click.FloatRange(0, min_open=True), help="Seconds a worker has for a case.")
+@click.option("--no-smoke", "skip_smoke", is_flag=True, help="Leave out the ten cases that come first.")
+def check(
+    subject: str,
+    wanted: tuple[str, ...],
+    exhaustive: bool,
+    processes: str,
+    results: str,
+    deadline: float | None,
+    skip_smoke: bool,
+) -> None:
+    """Judge SUBJECT: torch (the default), torch:DEVICE, or your own.
 
-    Exits with 0 if it conforms, 1 if it does not, 2 if it could not be run.
+    Your own is package.module:attribute, or 'worker:COMMAND' in any language. Ten small cases come first,
+    to tell a wrong adapter from a wrong RNN. Exits with 0 if it conforms, 1 if it does not, 2 if it could
+    not be run.
     """
     if not (processes.isdigit() or processes == "auto"):
         raise click.BadParameter(f"-n takes a number or auto, not {processes!r}")
+    if deadline is not None:
+        os.environ["RNN_SPEC_DEADLINE"] = str(deadline)
+    if not skip_smoke and subject.partition(":")[0] not in UNDER_OUR_ROOF:
+        begin(subject)
     arguments = [f"--subject={subject}", f"--results={results}", *(f"--clause={id}" for id in wanted)]
     arguments += ["--exhaustive"] if exhaustive else []
     arguments += [f"-n{processes}"] if processes != "0" else []
@@ -81,6 +89,31 @@ def check(subject: str, wanted: tuple[str, ...], exhaustive: bool, processes: st
     if code == FAILS:
         diagnose(Path(results) / "results.json")
     sys.exit(code if code in (CONFORMS, FAILS) else COULD_NOT_RUN)
+
+
+def begin(subject: str) -> None:
+    """The smoke stage: say what came of it, and end where the adapter is wrong."""
+    from rnn_spec.smoke import smoke
+
+    try:
+        found = smoke(find_subject(subject))
+    except SubjectError as e:
+        raise CouldNotRun(str(e)) from e
+    click.secho(str(found), bold=True, err=found.adapter)
+    if found.adapter:
+        raise CouldNotRun("nothing can be said of the RNN behind it; --no-smoke judges it all the same")
+
+
+@main.command()
+@click.argument("file")
+@click.option("--cases", "asked", required=True, help="The file that `rnn-spec cases` wrote.")
+@click.option(
+    "--results", default=plugin.RESULTS, type=click.Path(file_okay=False), help="Folder for results.json."
+)
+@click.pass_context
+def judge(context: click.Context, file: str, asked: str, results: str) -> None:
+    """Judge the answers in FILE, one a line, the answer to hello first; see `rnn-spec cases`."""
+    context.invoke(check, subject=f"answers:{file}@{asked}", results=results)
 
 
 def diagnose(path: Path) -> None:
@@ -221,7 +254,7 @@ def faults(names: tuple[str, ...], processes: int, named: bool) -> None:
 @main.command()
 @click.option("--rounds", default=3, show_default=True, help="How often each is timed.")
 @click.option("--exhaustive", is_flag=True, help="Time the full product, too.")
-@click.option("--clause", "wanted", multiple=True, callback=_known_clauses, help="Only this clause or area.")
+@click.option("--clause", "wanted", multiple=True, callback=known_clauses, help="Only this clause or area.")
 def bench(rounds: int, exhaustive: bool, wanted: tuple[str, ...]) -> None:
     """Time the standard check against torch's import plus the same calls in a bare torch loop."""
     from rnn_spec import benchmark

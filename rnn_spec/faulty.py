@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from rnn_spec.judge.faults import FAULTS
@@ -23,7 +24,9 @@ def find_subject(name: str) -> Subject:
     if kind != "fault":
         return registry.load(name)
     if fault not in FAULTS:
-        raise registry.SubjectError(f"no fault is called {fault!r}: known are {', '.join(FAULTS)}")
+        near = get_close_matches(fault, FAULTS, 3, 0.3)
+        hint = f": did you mean {' or '.join(near)}?" if near else ""
+        raise registry.SubjectError(f"no fault is called {fault!r}{hint}")
     return faulty(FAULTS[fault])
 
 

@@ -77,6 +77,10 @@ class Hello:
     homepage: str = ""
     declares: dict[str, str] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """Name, version and language, for reports."""
+        return " ".join(filter(None, (self.name, self.version, f"({self.language})")))
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Answer(Observation):

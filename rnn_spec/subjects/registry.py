@@ -19,9 +19,11 @@ OURS = {
     "torch": "rnn_spec.subjects.torch_eager:TorchSubject",
     "spec": "rnn_spec.subjects.spec:SpecSubject",
     "worker": "rnn_spec.subjects.worker:WorkerSubject",
+    "answers": "rnn_spec.subjects.answers:AnswersSubject",
 }
 """The subjects that ship. ``torch:DEVICE`` is torch on that device, ``torch:ROUTE`` torch on a route,
-``torch@PYTHON`` torch in another Python, and ``worker:COMMAND`` whatever the command runs."""
+``torch@PYTHON`` torch in another Python, ``worker:COMMAND`` whatever the command runs, and
+``answers:ANSWERS@CASES`` what lies in files."""
 
 GROUP = "rnn_spec.subjects"
 """The entry-point group in which other packages register theirs."""

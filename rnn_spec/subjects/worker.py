@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from rnn_spec.cases.records import Case
 
-DEADLINE = float(os.environ.get("RNN_SPEC_DEADLINE", "30"))
-"""Seconds that a case may take; RNN_SPEC_DEADLINE sets it."""
+DEADLINE = 30.0
+"""Seconds that a case may take, unless the environment's RNN_SPEC_DEADLINE says otherwise."""
 STARTING = 10
 """How many deadlines a worker may take to say hello: it may have a framework to import."""
 HASTE = 20
@@ -166,6 +166,7 @@ class WorkerSubject(Subject):
     def __init__(self, command: str = "") -> None:
         """Start the command, split as a shell would, and say hello; SubjectError if it does not answer."""
         self.command = parse(command)
+        self.deadline = float(os.environ.get("RNN_SPEC_DEADLINE", DEADLINE))
         self.process: Process | None = None
         self.seq, self.failed_starts, self.longest, self.hung = 0, 0, 0.0, False
         atexit.register(self.close)
@@ -185,7 +186,7 @@ class WorkerSubject(Subject):
         except OSError as e:
             raise SubjectError(f"worker {self.command[0]!r} cannot be started: {e.strerror}") from e
         try:
-            line = self.process.exchange(wire.encode(wire.HelloRequest()), STARTING * DEADLINE, 1 << 20)
+            line = self.process.exchange(wire.encode(wire.HelloRequest()), STARTING * self.deadline, 1 << 20)
             return wire.decode(line, wire.Hello)
         except (Failure, wire.WireError):
             self.close()
@@ -193,7 +194,7 @@ class WorkerSubject(Subject):
 
     def version(self) -> str:
         """What the worker says it is."""
-        return f"{self.hello.name} {self.hello.version} ({self.hello.language})"
+        return str(self.hello)
 
     @property
     def title(self) -> str:
@@ -215,7 +216,7 @@ class WorkerSubject(Subject):
         """One request and its answer; Failure, after which the process is gone, or WireError."""
         self.seq += 1
         request, begun = wire.encode(wire.RunRequest(self.seq, case)), time.monotonic()
-        deadline = min(DEADLINE, 1 + HASTE * self.longest) if self.hung else DEADLINE
+        deadline = min(self.deadline, 1 + HASTE * self.longest) if self.hung else self.deadline
         process: Any = self.process
         try:
             line = process.exchange(request, deadline, greatest(case))

@@ -79,7 +79,7 @@ def test_an_entry_point_names_a_subject(module: str, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("nobody", "no subject is called 'nobody': known are spec, torch, and your own is given as"),
+        ("nobody", "no subject is called 'nobody': known are answers, "),
         ("", "no subject is called ''"),
         ("nowhere:X", "module 'nowhere' cannot be imported (ModuleNotFoundError"),
         (":X", "cannot be imported"),

@@ -1,0 +1,89 @@
+"""For implementers in any language: serve a subject, save cases and judge answers, begin a new subject."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+import numpy as np
+
+from rnn_spec import trials, wire
+from rnn_spec.cases.records import LEVELS
+from rnn_spec.commands.base import CouldNotRun, known_clauses
+from rnn_spec.faulty import find_subject
+from rnn_spec.judge.check import Check, Memory, NotClaimed
+from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.spec.catalogue import clauses
+from rnn_spec.subjects import answers
+from rnn_spec.subjects.base import SubjectError
+from rnn_spec.subjects.spec import SpecSubject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rnn_spec.cases.records import Case
+
+LARGEST = 100_000
+"""Bytes of JSON above which a case is left out of a file, unless all are asked for."""
+
+
+@click.command()
+@click.argument("subject")
+def serve(subject: str) -> None:
+    """Make SUBJECT a worker: answer the wire protocol's requests on stdin, so that a crash is its own.
+
+    For example: rnn-spec check 'worker:rnn-spec serve my_layer:MyRNN'
+    """
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints goes to stderr, and not between the answers
+    try:
+        under_test = find_subject(subject)
+    except SubjectError as e:
+        raise CouldNotRun(str(e)) from e
+    levels = [level for level in LEVELS if level in under_test.levels]
+    hello = wire.Hello(under_test.title, under_test.version(), "Python", levels, list(under_test.dtypes))
+    wire.serve(hello, under_test.run, sys.stdin.buffer, out)
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of the wire protocol."""
+    click.echo(msgspec.json.format(msgspec.json.encode(wire.schema()), indent=1))
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--clause", "wanted", multiple=True, callback=known_clauses, help="Only what this clause asks.")
+@click.option("--all", "everything", is_flag=True, help="Large cases, too: 100 MB.")
+def cases(file: Path, wanted: tuple[str, ...], everything: bool) -> None:
+    """Write the suite's cases to FILE, as a worker would read them, one a line.
+
+    Run your program on it anyhow you like, then: rnn-spec judge ANSWERS --cases FILE
+    """
+    limit = sys.maxsize if everything else LARGEST
+    try:
+        count = answers.save((c for c in suite_cases(wanted) if len(wire.encode(c)) <= limit), file)
+    except OSError as e:
+        raise CouldNotRun(f"{file} cannot be written: {e.strerror}") from e
+    click.echo(f"{count} cases in {file}; each line is a request, hello comes first and bye last")
+
+
+def suite_cases(wanted: tuple[str, ...]) -> Iterator[Case]:
+    """Every case that the checks ask of a right subject, but for those made from its own answers."""
+    watch, memory = trials.Watch(SpecSubject()), Memory()
+    for trial in trials.collect():
+        if not wanted or {trial.clause, clauses()[trial.clause].area} & set(wanted):
+            with contextlib.suppress(NotClaimed, Nonconformity):
+                trial.run(Check(clauses()[trial.clause], watch, memory))
+    return (case for case in watch.asked.values() if exact(case.input) and exact(case.h_0))
+
+
+def exact(array: np.ndarray | None) -> bool:
+    """Whether every number is exact in bfloat16, as all numbers are that come from no answer."""
+    numbers = np.zeros(0) if array is None else array[np.isfinite(array)]
+    return bool((np.frexp(numbers)[0] * 256 % 1 == 0).all())

@@ -1,0 +1,123 @@
+"""A subject whose answers lie in a file: the wire protocol, saved, for who cannot be spoken to over pipes.
+
+``rnn-spec cases`` writes the requests that a worker would read, one a line; whatever reads them writes
+the answers that a worker would write; ``rnn-spec judge`` judges these. A case that is not in the file of
+cases (it is made from an earlier answer, or was left out) is not claimed; a case of that file that has no
+answer fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rnn_spec import wire
+from rnn_spec.cases.records import Error, Observation
+from rnn_spec.subjects.base import Subject, SubjectError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rnn_spec.cases.records import Case
+
+
+class AnswersSubject(Subject):
+    """``answers:ANSWERS@CASES``: two files of JSON lines."""
+
+    def __init__(self, paths: str) -> None:
+        """Read both; SubjectError with the file and line of what is not as the protocol says."""
+        answers, _, cases = paths.partition("@")
+        self.path = answers
+        self.seqs: dict[bytes, int] = {}
+        for _, request in _read(cases, wire.RunRequest):
+            self.seqs[digest(request.case)] = request.seq
+            # Whoever claims no gradients is asked the same without cotangents, and answers it all the same.
+            self.seqs.setdefault(digest(replace(request.case, cotangents=None)), request.seq)
+        self.answers: dict[int, Observation] = {}
+        self.hello: Any = None
+        known = set(self.seqs.values())
+        for number, line in _lines(answers):
+            if self.hello is None:
+                self.hello = _decode(answers, number, line, wire.Hello)
+                continue
+            try:
+                answer = wire.decode(line, wire.Answer)
+            except wire.WireError as e:
+                seq = _seq(line)
+                if seq is None:
+                    raise SubjectError(f"{answers}, line {number}: {e}") from e
+                answer = wire.Answer(seq=seq, error=Error("worker", "rubbish", f"line {number}: {e}"))
+            if answer.seq not in known:
+                raise SubjectError(f"{answers}, line {number}: {cases} has no case with seq {answer.seq}")
+            if answer.seq in self.answers:
+                raise SubjectError(f"{answers}, line {number}: answers seq {answer.seq} once more")
+            self.answers[answer.seq] = answer.observation()
+        if self.hello is None:
+            raise SubjectError(f"{answers} is empty: its first line is the answer to hello")
+        self.levels = frozenset(self.hello.levels)  # type: ignore[misc]
+        self.dtypes = tuple(self.hello.dtypes)  # type: ignore[misc]
+
+    def version(self) -> str:
+        """What the answers say they are of."""
+        return str(self.hello)
+
+    @property
+    def title(self) -> str:
+        """The name that the answers begin with."""
+        return str(self.hello.name)
+
+    def run(self, case: Case) -> Observation:
+        """The answer in the file."""
+        seq = self.seqs.get(digest(case))
+        if seq is None:
+            return Observation(unsupported="a case that is not in the file of cases")
+        missing = Observation(error=Error("worker", "missing", f"{self.path} has no answer with seq {seq}"))
+        return self.answers.get(seq, missing)
+
+
+def digest(case: Case) -> bytes:
+    """What is asked, whatever it is called, in few bytes."""
+    return hashlib.sha256(wire.encode(replace(case, id=""))).digest()
+
+
+def save(cases: Iterable[Case], path: Path) -> int:
+    """Write the requests for these cases, to be read by a worker; how many they are."""
+    count = 0
+    with path.open("wb") as file:
+        file.write(wire.encode(wire.HelloRequest()) + b"\n")
+        for count, case in enumerate(cases, 1):
+            file.write(wire.encode(wire.RunRequest(count, case)) + b"\n")
+        file.write(wire.encode(wire.ByeRequest()) + b"\n")
+    return count
+
+
+def _lines(path: str) -> Iterator[tuple[int, bytes]]:
+    try:
+        with Path(path).open("rb") as file:
+            yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
+    except OSError as e:
+        raise SubjectError(f"{path} cannot be read: {e.strerror}") from e
+
+
+def _read(path: str, of: type[wire.T]) -> Iterator[tuple[int, wire.T]]:
+    for number, line in _lines(path):
+        if b'"op":"run"' in line:
+            yield number, _decode(path, number, line, of)
+
+
+def _decode(path: str, number: int, line: bytes, of: type[wire.T]) -> wire.T:
+    try:
+        return wire.decode(line, of)
+    except wire.WireError as e:
+        raise SubjectError(f"{path}, line {number}: {e}") from e
+
+
+def _seq(line: bytes) -> int | None:
+    """The number of the case that a line answers, if it says so at all."""
+    try:
+        found = wire.decode(line, dict).get("seq")
+    except wire.WireError:
+        return None
+    return found if type(found) is int else None
