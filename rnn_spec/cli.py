@@ -45,7 +45,7 @@ def main() -> None:
     """Say in code that runs what torch.nn.RNN is, and judge anything that claims to be it."""
 
 
-for command in (workers.serve, workers.schema, workers.cases):
+for command in (workers.serve, workers.schema, workers.cases, workers.new_subject):
     main.add_command(command)
 
 

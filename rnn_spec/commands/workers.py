@@ -87,3 +87,33 @@ def exact(array: np.ndarray | None) -> bool:
     """Whether every number is exact in bfloat16, as all numbers are that come from no answer."""
     numbers = np.zeros(0) if array is None else array[np.isfinite(array)]
     return bool((np.frexp(numbers)[0] * 256 % 1 == 0).all())
+
+
+LANGUAGES = {
+    "python": "rnn-spec check {name}.worker:Layer",
+    "c++": "g++ -std=c++17 -O2 -o {name}/worker {name}/worker.cpp && rnn-spec check worker:{name}/worker",
+    "javascript": "rnn-spec check 'worker:node {name}/worker.mjs'",
+}
+"""The languages that there are skeletons in, and how each is judged."""
+
+
+@click.command("new-subject")
+@click.argument("name")
+@click.option("--language", type=click.Choice(list(LANGUAGES)), default="python", show_default=True)
+def new_subject(name: str, language: str) -> None:
+    """Begin a subject: a folder NAME with a worker around a toy RNN, to be replaced by your own layer."""
+    if not name.isidentifier():
+        raise CouldNotRun(f"{name!r} is not a name for a folder and a module: letters, digits and _ only")
+    folder = Path(name)
+    templates = Path(__file__).parents[1] / "templates" / language.replace("c++", "cpp")
+    try:
+        folder.mkdir()
+        for source in templates.iterdir():
+            text = source.read_text(encoding="utf-8").replace("{{name}}", name)
+            (folder / source.name).write_text(text, encoding="utf-8")
+    except FileExistsError as e:
+        raise CouldNotRun(f"{name} is already there: nothing was written") from e
+    except OSError as e:
+        raise CouldNotRun(f"{name} cannot be written: {e.strerror}") from e
+    click.echo(f"written: {', '.join(sorted(str(path) for path in folder.iterdir()))}")
+    click.echo(f"now: {LANGUAGES[language].format(name=name)}")

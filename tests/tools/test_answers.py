@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -15,6 +14,7 @@ from rnn_spec import wire
 from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import LEVELS
 from rnn_spec.cli import main
+from rnn_spec.judge.compare import same
 from rnn_spec.subjects.answers import AnswersSubject, save
 from rnn_spec.subjects.base import SubjectError
 from rnn_spec.subjects.spec import SpecSubject
@@ -47,7 +47,7 @@ def test_answer_in_a_file_is_the_subjects(files: tuple[Path, Path]) -> None:
         answer = subject(files).run(case.derive("renamed"))
 
         assert answer.arrays().keys() == SpecSubject().run(case).arrays().keys()
-        assert np.array_equal(answer.output, SpecSubject().run(case).output)
+        assert same(answer.output, SpecSubject().run(case).output)
 
 
 def test_case_without_cotangents_is_answered_by_its_twin_with_them(files: tuple[Path, Path]) -> None:
@@ -131,4 +131,4 @@ def test_served_subject_answers_as_in_process(tmp_path: Path) -> None:
     served = load(f"worker:{sys.executable} -m rnn_spec serve spec")
 
     assert served.levels == SpecSubject().levels
-    assert np.array_equal(served.run(CASES[1]).output, SpecSubject().run(CASES[1]).output)
+    assert same(served.run(CASES[1]).output, SpecSubject().run(CASES[1]).output)
