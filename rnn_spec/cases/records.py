@@ -90,7 +90,7 @@ class Case:
             "gradients": self.cotangents is not None,
             "dropout": c.dropout > 0,
             "precision": self.dtype not in ("float32", "float64"),
-            "torch_api": c.batch_first or not self.batched,
+            "torch_api": c.batch_first or not (self.batched and all(e.input.ndim == 3 for e in self.earlier)),
         }
         return frozenset({"cell"} | {level for level, needed in needs.items() if needed})
 
