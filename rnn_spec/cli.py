@@ -24,7 +24,7 @@ import rnn_spec
 from rnn_spec import plugin
 from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Case
-from rnn_spec.commands import workers
+from rnn_spec.commands import conformance, workers
 from rnn_spec.commands.base import CONFORMS, COULD_NOT_RUN, FAILS, CouldNotRun, known_clauses
 from rnn_spec.faulty import find_subject
 from rnn_spec.judge.check import Check
@@ -45,7 +45,7 @@ def main() -> None:
     """Say in code that runs what torch.nn.RNN is, and judge anything that claims to be it."""
 
 
-for command in (workers.serve, workers.schema, workers.cases, workers.new_subject):
+for command in (conformance.conformance, workers.serve, workers.schema, workers.cases, workers.new_subject):
     main.add_command(command)
 
 

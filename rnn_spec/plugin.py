@@ -28,6 +28,7 @@ import pytest
 from rich.console import Console
 
 from rnn_spec.cases import product
+from rnn_spec.cases.records import LEVELS
 from rnn_spec.faulty import find_subject
 from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, same
@@ -153,6 +154,13 @@ class UnderTest:
         """What exactly is under test."""
         return self.subject.version() or self.subject.title
 
+    @cached_property
+    def claims(self) -> dict[str, Any]:
+        """What it claims and declares, as Results has it."""
+        levels = [level for level in LEVELS if level in self.subject.levels]
+        found = {"levels": levels, "dtypes": [*self.subject.dtypes], "declares": {**self.subject.declares}}
+        return {name: value for name, value in found.items() if value}
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
@@ -165,7 +173,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     under_test = item.config.stash[_session]
 
     def call() -> None:
-        item.user_properties.append(("subject", under_test.version))
+        item.user_properties += (("subject", under_test.version), ("claims", under_test.claims))
         item.stash[_key] = check = Check(clauses()[found.clause], under_test.subject, under_test.memory)
         found.run(check)
 
@@ -217,6 +225,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         message=message,
         reproduction=script,
         known=expectation.id if expectation else None,
+        difference=str(error) if report.failed else "",
     )
     report.user_properties.append(("verdict", vars(verdict)))
     return report
@@ -308,6 +317,9 @@ class Recorder:
             self.refused, self.session.shouldstop = str(reason), "rnn-spec could not run"
         if isinstance(found := properties.get("verdict"), dict):
             self.results.version = str(properties.get("subject", self.results.version))
+            claims: Any = properties["claims"]
+            for name, value in claims.items():
+                setattr(self.results, name, value)
             self.results.verdicts.append(Verdict(**found))
             if time.monotonic() - self.written > 5:
                 self.results.write(self.path)

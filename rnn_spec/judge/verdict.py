@@ -15,7 +15,10 @@ OUTCOMES = ("passed", "failed", "known", "not claimed")
 
 @dataclass(frozen=True)
 class Verdict:
-    """One check's outcome. `headroom` is its worst error / bound, None where nothing was measured."""
+    """One check's outcome. `headroom` is its worst error / bound, None where nothing was measured.
+
+    `message` is the whole text of a failure, `difference` the part of it that says what differs.
+    """
 
     check: str
     clause: str
@@ -25,6 +28,7 @@ class Verdict:
     message: str = ""
     reproduction: str | None = None
     known: str | None = None
+    difference: str = ""
 
 
 def explain(clause: Clause, case: str | None, message: str, reproduction: str | None) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 import rnn_spec
 from rnn_spec.judge.verdict import Verdict
@@ -24,6 +25,11 @@ class Results:
     complete: bool = False
     rnn_spec: str = rnn_spec.__version__
     python: str = platform.python_version()
+    numpy: str = np.__version__
+    platform: str = f"{platform.system()} {platform.machine()}"
+    levels: list[str] = field(default_factory=list)
+    dtypes: list[str] = field(default_factory=list)
+    declares: dict[str, str] = field(default_factory=dict)
     diagnoses: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)

@@ -20,7 +20,47 @@ from typing import TYPE_CHECKING, ClassVar
 from rnn_spec.cases.records import LEVELS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rnn_spec.cases.records import Case, Observation
+
+TRAITS: dict[str, dict[str, str]] = {
+    "biases": {
+        "two": "It has both of torch's bias vectors.",
+        "one": "It has one bias vector, the sum of torch's two; its gradient is that of each of them.",
+    },
+    "layout": {
+        "time": "Its input is (T, N, I).",
+        "batch": "Its input is (N, T, I).",
+        "both": "Its input is (T, N, I) or (N, T, I), as it is told.",
+    },
+    "nonlinearities": {
+        "both": "It has tanh and relu.",
+        "tanh": "It has tanh only.",
+        "relu": "It has relu only.",
+    },
+    "stacking": {
+        "framework": "One layer of the framework is a whole stack.",
+        "adapter": "A stack is made of single layers, each reading the output of the one below.",
+    },
+    "directions": {
+        "framework": "The framework runs both directions.",
+        "adapter": "The adapter runs a layer in each direction, and puts their outputs side by side.",
+    },
+    "padding": {
+        "zero": "Its output is 0 in the padding.",
+        "repeated": "In the padding its output repeats the last one.",
+        "running": "In the padding it goes on computing.",
+        "unspecified": "What its output holds in the padding is not documented.",
+    },
+    "zero_length": {
+        "zero": "The final state of a sequence of length 0 is 0.",
+        "h_0": "The final state of a sequence of length 0 is its initial state.",
+        "other": "The final state of a sequence of length 0 is neither 0 nor its initial state.",
+        "refused": "A sequence of length 0 is refused.",
+    },
+}
+"""What subjects differ in without being wrong: each trait, its values, and what a value means."""
 
 
 class SubjectError(Exception):
@@ -38,6 +78,9 @@ class Subject:
 
     dtypes: ClassVar[tuple[str, ...]] = ("float64", "float32")
     """The dtypes it computes in."""
+
+    declares: ClassVar[Mapping[str, str]] = {}
+    """Its traits, of `TRAITS`; what it leaves out it has not, or does not say."""
 
     def __init__(self) -> None:
         """Import the framework here, not in the module, so that it is imported only when under test."""

@@ -20,10 +20,35 @@ OURS = {
     "spec": "rnn_spec.subjects.spec:SpecSubject",
     "worker": "rnn_spec.subjects.worker:WorkerSubject",
     "answers": "rnn_spec.subjects.answers:AnswersSubject",
+    "flax": "rnn_spec.subjects.flax_rnn:find",
+    "haiku": "rnn_spec.subjects.haiku_rnn:HaikuSubject",
+    "keras": "rnn_spec.subjects.keras_simple_rnn:find",
+    "mindspore": "rnn_spec.subjects.mindspore_rnn:MindSporeSubject",
+    "mlx": "rnn_spec.subjects.mlx_rnn:MlxSubject",
+    "onnx": "rnn_spec.subjects.onnx_operator:OnnxReferenceSubject",
+    "onnxruntime": "rnn_spec.subjects.onnx_operator:OnnxRuntimeSubject",
+    "openvino": "rnn_spec.subjects.onnx_operator:OpenVinoSubject",
+    "paddle": "rnn_spec.subjects.paddle_simple_rnn:PaddleSubject",
 }
 """The subjects that ship. ``torch:DEVICE`` is torch on that device, ``torch:ROUTE`` torch on a route,
 ``torch@PYTHON`` torch in another Python, ``worker:COMMAND`` whatever the command runs, and
 ``answers:ANSWERS@CASES`` what lies in files."""
+
+INSTALL = {
+    "torch": "'rnn-spec[torch]'",
+    "flax": "flax jax",
+    "haiku": "dm-haiku jax",
+    "keras": "keras torch",
+    "keras:jax": "keras jax",
+    "keras:tensorflow": "keras tensorflow",
+    "mindspore": "mindspore 'numpy<2'",
+    "mlx": "'mlx[cpu]' ml_dtypes",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime onnx",
+    "openvino": "openvino onnx",
+    "paddle": "paddlepaddle",
+}
+"""What to give pip for a subject of ours."""
 
 GROUP = "rnn_spec.subjects"
 """The entry-point group in which other packages register theirs."""
@@ -57,8 +82,7 @@ def load(name: str) -> Subject:
         raise
     except ImportError as e:
         raise SubjectError(
-            f"subject {name!r} cannot import what it judges ({type(e).__name__}: {e}): "
-            f"install it, for torch with: pip install 'rnn-spec[torch]'"
+            f"subject {name!r} cannot import what it judges ({type(e).__name__}: {e}): install it{_how(name)}"
         ) from e
     except Exception as e:
         raise SubjectError(f"subject {name!r} cannot be made ({type(e).__name__}: {_line(e)})") from e
@@ -85,6 +109,11 @@ def _attribute(name: str, target: str) -> Callable[..., Any] | Subject:
         raise SubjectError(f"subject {name!r}: {attribute!r} is neither a Subject nor makes one")
     made: Callable[..., Any] | Subject = found
     return made
+
+
+def _how(name: str) -> str:
+    what = INSTALL.get(name, INSTALL.get(name.partition(":")[0]))
+    return "" if what is None else f": pip install {what}"
 
 
 def _line(e: Exception) -> str:

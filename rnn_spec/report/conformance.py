@@ -1,0 +1,258 @@
+"""CONFORMANCE.md: who conforms, from committed results, and what is known of every failure.
+
+A *card* is a run's results made small: counts for each level and clause, and every failure. A *finding*
+says what lies behind failures, how that was proven not to be the adapter's, and where it is reported;
+its reproduction is a script that needs the subject's framework alone.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from rnn_spec.cases.records import LEVELS
+from rnn_spec.spec.catalogue import clauses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rnn_spec.report.results import Results
+
+SHOWN = 3  # lines of a failure's difference
+
+
+@dataclass
+class Failure:
+    """A check that failed: what differs, and its headroom where numbers were compared."""
+
+    check: str
+    clause: str
+    difference: str
+    headroom: float | None = None
+
+
+@dataclass
+class Card:
+    """A subject's results. `levels` and `clauses` count outcomes: passed, failed, known, not claimed."""
+
+    subject: str
+    version: str
+    rnn_spec: str
+    python: str
+    numpy: str
+    platform: str
+    command: str
+    claims: list[str]
+    dtypes: list[str]
+    declares: dict[str, str]
+    diagnoses: list[str]
+    levels: dict[str, dict[str, int]] = field(default_factory=dict)
+    clauses: dict[str, dict[str, int]] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, results: Results) -> Card:
+        """The card of a run; ValueError where the run was not whole."""
+        if not results.complete or results.problems or not results.levels:
+            raise ValueError(f"the run of {results.subject} is not whole: {'; '.join(results.problems)}")
+        by_level: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
+        by_clause: dict[str, Counter[str]] = {}
+        for v in results.verdicts:
+            by_level[clauses()[v.clause].profile][v.outcome] += 1
+            by_clause.setdefault(v.clause, Counter())[v.outcome] += 1
+        return cls(
+            results.subject, results.version, results.rnn_spec, results.python, results.numpy,
+            results.platform, f"rnn-spec check {results.subject}", results.levels, results.dtypes,
+            results.declares, results.diagnoses,
+            {level: dict(sorted(counts.items())) for level, counts in by_level.items()},
+            {id: dict(sorted(n.items())) for id, n in by_clause.items() if set(n) != {"not claimed"}},
+            [
+                Failure(v.check, v.clause, _short(v.difference), _finite(v.headroom))
+                for v in results.verdicts
+                if v.outcome == "failed"
+            ],
+        )  # fmt: skip
+
+    def says(self, level: str) -> str:
+        """What it is at this level: conforms, does not conform, or not claimed; with counts."""
+        counts = Counter(self.levels.get(level, {}))
+        passed, failed = counts["passed"], counts["failed"]
+        known = f", {counts['known']} fail as known" if counts["known"] else ""
+        if failed:
+            return f"**does not conform** ({failed} of {passed + failed} fail{known})"
+        return f"conforms ({passed}{known})" if passed else "not claimed"
+
+
+@dataclass
+class Finding:
+    """What lies behind failing checks of `subjects`, or, if `checks` is empty, what no check shows."""
+
+    id: str
+    subjects: list[str]
+    happens: str
+    proof: str
+    issue: str
+    reproduction: str
+    checks: list[str] = field(default_factory=list)
+    message: str = ""
+
+    def explains(self, subject: str, failure: Failure) -> bool:
+        """Whether this is what lies behind a failure."""
+        named = any(fnmatchcase(failure.check, pattern.replace("[", "[[]")) for pattern in self.checks)
+        return subject in self.subjects and named and re.search(self.message, failure.difference) is not None
+
+
+@dataclass
+class Fixtures:
+    """The committed cards and findings."""
+
+    cards: list[Card]
+    findings: list[Finding]
+    scripts: dict[str, str]
+
+    @classmethod
+    def read(cls, folder: Path) -> Fixtures:
+        """Read a folder; ValueError names the file that is not as it must be, and where."""
+        try:
+            rows = tomllib.loads((folder / "findings.toml").read_text(encoding="utf-8")).get("finding", [])
+            findings = msgspec.convert(rows, list[Finding])
+        except (OSError, ValueError, msgspec.ValidationError) as e:
+            raise ValueError(f"{folder / 'findings.toml'}: {e}") from e
+        scripts = {p.name: p.read_text(encoding="utf-8") for p in (folder / "reproductions").glob("*.py")}
+        return cls([read_card(path) for path in sorted(folder.glob("*.json"))], findings, scripts)
+
+    def of(self, card: Card) -> list[tuple[Finding, list[Failure]]]:
+        """The findings of a subject, each with the failures that it explains."""
+        return [
+            (finding, [f for f in card.failures if finding.explains(card.subject, f)])
+            for finding in self.findings
+            if card.subject in finding.subjects
+        ]
+
+    def unexplained(self, card: Card) -> list[Failure]:
+        """The failures that no finding explains."""
+        return [f for f in card.failures if not any(g.explains(card.subject, f) for g in self.findings)]
+
+
+def read_card(path: Path) -> Card:
+    """A committed card; ValueError with a sentence where the file is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Card)
+    except (OSError, msgspec.DecodeError) as e:
+        raise ValueError(f"{path} is not a conformance fixture: {e}") from e
+
+
+def write_card(card: Card, folder: Path) -> Path:
+    """Write it, by the subject's name, and return where."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{card.subject.replace(':', '-')}.json"
+    lines = msgspec.json.encode(card).decode()
+    path.write_text(_lines(msgspec.json.decode(lines)) + "\n", encoding="utf-8")
+    return path
+
+
+def markdown(fixtures: Fixtures) -> str:
+    """The whole document."""
+    return "\n".join(_document(fixtures)) + "\n"
+
+
+HEAD = """\
+# Who conforms
+
+Made by `rnn-spec conformance write` from `fixtures/conformance/`; a test holds it to them.
+
+Each row was judged by the command beside it, in the environment that `tox.ini` pins (`tox -e NAME`).
+A *level* is what an implementer can claim. A cell counts the checks of the clauses of that level:
+it *conforms* where none fails and some pass, and what is *not claimed* is neither passed nor failed.
+`torch_api`, the Python class itself, is torch's alone. Every failure below was first proven not to be
+the adapter's, and has a script that needs the framework alone.
+"""
+
+
+def _document(fixtures: Fixtures) -> Iterator[str]:
+    yield HEAD
+    yield from _table(
+        ["subject", "judged", *(f"`{level}`" for level in LEVELS)],
+        [[f"`{c.subject}`", c.version, *(c.says(level) for level in LEVELS)] for c in fixtures.cards],
+    )
+    yield "\n## What they are\n"
+    yield "Differences that are no faults; `rnn_spec/subjects/base.py` says what each word means.\n"
+    traits = sorted({trait for card in fixtures.cards for trait in card.declares})
+    yield from _table(
+        ["subject", "dtypes", *(trait.replace("_", " ") for trait in traits)],
+        [
+            [f"`{c.subject}`", ", ".join(c.dtypes), *(c.declares.get(trait, "") for trait in traits)]
+            for c in fixtures.cards
+            if c.declares
+        ],
+    )
+    yield "\n## How each was judged\n"
+    yield from _table(
+        ["subject", "command", "with"],
+        [
+            [f"`{c.subject}`", f"`{c.command}`",
+             f"rnn-spec {c.rnn_spec}, Python {c.python}, NumPy {c.numpy}, {c.platform}"]
+            for c in fixtures.cards
+        ],
+    )  # fmt: skip
+    yield "\n## What fails, and what users trip over"
+    for finding in fixtures.findings:
+        yield from _finding(fixtures, finding)
+
+
+def _finding(fixtures: Fixtures, finding: Finding) -> Iterator[str]:
+    yield f"\n### {finding.id}\n"
+    yield f"In {', '.join(f'`{s}`' for s in finding.subjects)}. {finding.happens.strip()}\n"
+    yield f"*Proof.* {finding.proof.strip()}\n"
+    yield f"*Reported.* {finding.issue}\n"
+    for card in fixtures.cards:
+        failures = [f for f in card.failures if finding.explains(card.subject, f)]
+        if not failures:
+            continue
+        worst = failures[0]
+        of = ", ".join(sorted({f.clause for f in failures}))
+        yield f"`{card.subject}`: {len(failures)} checks fail, of {of}; the first is"
+        yield f"\n```\n{worst.check}\n{worst.difference}\n```\n"
+        yield "<details><summary>all of them</summary>\n"
+        yield from (f"* `{f.check}`" for f in failures)
+        yield "\n</details>\n"
+        yield from (f"Diagnosis: {sentence}.\n" for sentence in card.diagnoses)
+    if not finding.checks:
+        yield "No check shows it: the adapter does without.\n"
+    yield f"```python\n{fixtures.scripts.get(finding.reproduction, '').strip()}\n```"
+
+
+def _short(difference: str) -> str:
+    return "\n".join(difference.splitlines()[:SHOWN])[:300]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
+    for row in (head, ["---"] * len(head), *rows):
+        yield f"| {' | '.join(row)} |"
+
+
+def _finite(x: float | None) -> float | None:
+    return None if x is None or x in (float("inf"), float("-inf")) or x != x else float(f"{x:.3g}")
+
+
+def _lines(value: Any) -> str:
+    """JSON with a line for each record: small, and its changes read well."""
+
+    def one(x: Any) -> str:
+        return msgspec.json.encode(x).decode()
+
+    def entry(key: str, x: Any) -> str:
+        if isinstance(x, list) and x and isinstance(x[0], dict):
+            return f"{one(key)}: [\n  " + ",\n  ".join(map(one, x)) + "\n ]"
+        if isinstance(x, dict) and any(isinstance(y, dict) for y in x.values()):
+            return f"{one(key)}: {{\n  " + ",\n  ".join(f"{one(k)}: {one(y)}" for k, y in x.items()) + "\n }"
+        return f"{one(key)}: {one(x)}"
+
+    return "{\n " + ",\n ".join(entry(key, x) for key, x in value.items()) + "\n}"
