@@ -233,7 +233,8 @@ def count_checks(exhaustive: bool) -> dict[str, int]:
 @click.argument("names", nargs=-1)
 @click.option("-n", "processes", default=2, show_default=True, help="Processes.")
 @click.option("--named", is_flag=True, help="Only the clause that a fault names, until a check fails.")
-def faults(names: tuple[str, ...], processes: int, named: bool) -> None:
+@click.option("--whole", is_flag=True, help="Every check, and not one of each test; many minutes.")
+def faults(names: tuple[str, ...], processes: int, named: bool, whole: bool) -> None:
     """Run the suite on named faults (all of them, or NAMES): which clause kills which.
 
     Exits with 1 if one survives the clause that names it.
@@ -244,7 +245,8 @@ def faults(names: tuple[str, ...], processes: int, named: bool) -> None:
         raise CouldNotRun(f"no fault is called {unknown.pop()!r}: known are {', '.join(FAULTS)}")
     chosen, console = list(names or FAULTS), Console()
     with Progress(console=console, transient=True) as progress:
-        rows = matrix.rows(chosen, processes, named_only=named)
+        extent = matrix.NAMED if named else matrix.WHOLE if whole or names else matrix.BRIEF
+        rows = matrix.rows(chosen, processes, extent)
         found = list(progress.track(rows, total=len(chosen)))
     checks = set() if named or names else {t.id for t in trials.collect()}
     matrix.show(found, console, checks)

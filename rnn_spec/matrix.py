@@ -3,17 +3,32 @@
 The suite is collected once by pytest, and then every check is called on every faulty subject,
 without pytest's machinery between them, sharing expectations (which are the spec's, whoever is
 judged). A fault is *killed* by a clause when one of the clause's checks fails on it; the clause that
-the fault names must be among them. Checks are functions of a subject's answers alone, so a check that
-asks only cases to which the faulty subject answers as the right one does cannot kill it, and is not
-called: `Baseline.seen` compares the answers, not what a fault is thought to affect.
+the fault names must be among them.
+
+A fault is not asked what cannot see it:
+
+* *A case whose right answer never calls the step.* A fault is a right subject with one step replaced,
+  so until it first calls that step it does what the right one does. Where the right one never calls
+  it, the answers are the same, and the right one's is taken (`Steps` keeps the record).
+* *A check whose answers are all alike.* A check that looks at answers alone is a function of them, so
+  where the faulty subject answers each of its cases as the right one does, it passes, as it does on
+  the right one. The answers are compared, not what a fault is thought to affect. A check that asks a
+  case a second time, or looks at the class, is always called.
+* *A test that has failed.* What is kept of a kill is the test, so the first of a test's checks (one
+  for each of its parameters) that fails is the last that is called.
+
+Unless all of that is wanted (`WHOLE`), one check of each test is called, and every check of the clause
+that the fault names (`BRIEF`). So "killed" is what was seen, as ever, and nothing is said not to kill
+that was not called: that a fault survives the clause it names is said when all of the clause's checks
+passed, and that a test kills nothing when all of its checks passed on every fault.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import groupby, repeat
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +38,18 @@ from rich.table import Table
 
 from rnn_spec.faulty import faulty
 from rnn_spec.judge.check import Check, Memory, NotClaimed
-from rnn_spec.judge.compare import Nonconformity, same
+from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.faults import FAULTS
-from rnn_spec.judge.faults.base import MODULE
+from rnn_spec.judge.faults.base import ADJOINT, LAYER, MODEL, MODULE
 from rnn_spec.spec.catalogue import clauses
+from rnn_spec.spec.gradient import Adjoint
+from rnn_spec.spec.model import RNN
 from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.subjects.torch_eager import TorchSubject
 from rnn_spec.trials import Watch, collect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from rich.console import Console
 
@@ -40,10 +57,13 @@ if TYPE_CHECKING:
     from rnn_spec.judge.faults import Fault
     from rnn_spec.judge.trial import Trial
 
+NAMED, BRIEF, WHOLE = "named", "brief", "whole"
+"""To what extent a fault is asked: until the clause it names kills it; see above; everything."""
+
 
 @dataclass
 class Row:
-    """What became of one fault: the checks that failed on it by clause, and seconds."""
+    """What became of one fault: the tests that failed on it by clause, and seconds."""
 
     fault: str
     clause: str
@@ -56,6 +76,45 @@ class Row:
         """Whether the clause that the fault names caught it, and no check broke on it."""
         return self.clause in self.killed_by and not self.broken
 
+    @property
+    def tests(self) -> set[str]:
+        """Every test that failed."""
+        return {test for tests in self.killed_by.values() for test in tests}
+
+
+class Steps(SpecSubject):
+    """The spec, noting which steps are called for each case."""
+
+    def __init__(self) -> None:
+        """Put a note before each step that some fault stands in for."""
+        super().__init__()
+        self.called: dict[str, set[tuple[str, str]]] = {}
+        self.now: set[tuple[str, str]] = set()
+        model, adjoint, layer = (
+            type(cls.__name__, (cls,), {f.step: self.noted(cls, f) for f in FAULTS.values() if f.of == of})
+            for of, cls in ((MODEL, RNN), (ADJOINT, Adjoint), (LAYER, Steps))
+        )
+        self.__class__ = type("Steps", (layer,), {"model": model, "adjoint": adjoint})
+
+    def noted(self, cls: type, fault: Fault) -> Any:
+        """A right step, which notes that it is called."""
+        right = getattr(cls, fault.step)
+
+        def step(this: Any, *arguments: Any, **keywords: Any) -> Any:
+            self.now.add((fault.of, fault.step))
+            return right(this, *arguments, **keywords)
+
+        return step
+
+    def run(self, case: Case) -> Observation:
+        """Answer, and keep what was called on the way."""
+        self.now = self.called.setdefault(case.id, set())
+        return super().run(case)
+
+    def calls(self, fault: Fault, case: Case) -> bool:
+        """Whether the fault's step is called for the case."""
+        return (fault.of, fault.step) in self.called[case.id]
+
 
 class Baseline:
     """A right subject, what it answers, and what each check asks it."""
@@ -64,39 +123,48 @@ class Baseline:
         """Nothing has been asked yet."""
         self.subject, self.memory = subject, Memory()
         self.asked: dict[str, list[Case] | None] = {}
+        self.told: dict[str, tuple[Any, ...]] = {}
 
     def asks(self, trial: Trial) -> list[Case] | None:
         """The cases that a check asks; empty if it looks at more than answers, None if it cannot judge."""
         if trial.id not in self.asked:
-            watch = Watch(self.subject)
+            watch, before = Watch(self.subject), set(self.memory.observations)
             try:
                 trial.run(Check(clauses()[trial.clause], watch, self.memory))
             except (NotClaimed, Nonconformity):  # a known failure cannot tell a fault from the right subject
                 self.asked[trial.id] = None
             else:
+                again = len(set(watch.ran)) < len(watch.ran) or before & set(watch.ran)
                 cases = [case for id, case in watch.asked.items() if id in self.memory.observations]
-                self.asked[trial.id] = [] if watch.opened else cases
+                self.asked[trial.id] = [] if watch.opened or again else cases
         return self.asked[trial.id]
 
-    def seen(self, trial: Trial, wrong: Any, memory: Memory) -> bool:
+    def seen(self, trial: Trial, fault: Fault, wrong: Any, memory: Memory) -> bool:
         """Whether the check may see a difference: some answer differs, or it looks at more than answers."""
-        cases = self.asks(trial)
-        if cases is None:
-            return False
-        for case in cases:
-            answer = memory.observations.get(case.id) or Check(NEUTRAL, wrong, memory).remember(case)
-            if not alike(answer, self.memory.observations[case.id]):
+        cases, answers = self.asks(trial), memory.observations
+        for case in cases or ():
+            right = self.memory.observations[case.id]
+            if isinstance(self.subject, Steps) and not self.subject.calls(fault, case):
+                answers[case.id] = right
+            if case.id not in answers:
+                Check(NEUTRAL, wrong, memory).remember(case)
+            if answers[case.id] is right:
+                continue
+            if case.id not in self.told:
+                self.told[case.id] = told(right)
+            if told(answers[case.id]) != self.told[case.id]:
                 return True
-        return not cases
+        return cases == []
 
 
 class Matrix:
     """The suite, ready to be run on faults."""
 
     def __init__(self) -> None:
-        """Collect the suite."""
-        self.trials = collect()
-        self.spec = Baseline(SpecSubject())
+        """Collect the suite, test by test."""
+        trials = sorted(collect(), key=lambda trial: trial.test)
+        self.tests = {test: list(group) for test, group in groupby(trials, key=lambda trial: trial.test)}
+        self.spec = Baseline(Steps())
         self.torch: Baseline | None = None
 
     def baseline(self, fault: Fault) -> Baseline:
@@ -106,33 +174,45 @@ class Matrix:
         self.torch = self.torch or Baseline(TorchSubject())
         return self.torch
 
-    def row(self, fault: Fault, *, named_only: bool = False) -> Row:
-        """Run the checks on one fault; `named_only`: of the clause it names, until one fails."""
-        baseline = self.baseline(fault)
+    def row(self, fault: Fault, extent: str = WHOLE, only: Collection[str] = ()) -> Row:
+        """Run the checks on one fault, to an extent; `only`: every check of these tests."""
         started, row = time.perf_counter(), Row(fault.name, fault.clause)
-        subject, memory = faulty(fault), Memory()
+        wrong, memory = faulty(fault), Memory()
+        baseline = self.baseline(fault)
         memory.expectations = baseline.memory.expectations
         with np.errstate(all="ignore"):
-            for trial in self.trials:
-                if named_only and (trial.clause != fault.clause or row.killed):
+            for test in only or self.tests:
+                named = self.tests[test][0].clause == fault.clause
+                if extent == NAMED and (row.killed or not named):
                     continue
-                if not baseline.seen(trial, subject, memory):
-                    continue
-                try:
-                    trial.run(Check(clauses()[trial.clause], subject, memory))
-                except Nonconformity:
-                    row.killed_by.setdefault(trial.clause, []).append(trial.test)
-                except NotClaimed:
-                    continue
-                except Exception as e:  # a check must fail on a wrong answer, and never break on it
-                    row.broken.append(f"{trial.id}: {type(e).__name__}: {e}")
+                for trial in self.tests[test]:
+                    if baseline.seen(trial, fault, wrong, memory) and fails(trial, wrong, memory, row):
+                        break
+                    if extent == BRIEF and not named and baseline.asks(trial) is not None:
+                        break
         row.seconds = time.perf_counter() - started
         return row
 
 
-def alike(a: Observation, b: Observation) -> bool:
-    """Whether two answers are alike in everything that a check can see."""
-    return all(same(value, getattr(b, name)) for name, value in vars(a).items() if name != "warnings")
+def fails(trial: Trial, wrong: Any, memory: Memory, row: Row) -> bool:
+    """Call one check on a faulty subject, and note in the row what comes of it."""
+    try:
+        trial.run(Check(clauses()[trial.clause], wrong, memory))
+    except Nonconformity:
+        row.killed_by.setdefault(trial.clause, []).append(trial.test)
+        return True
+    except NotClaimed:
+        return False
+    except Exception as e:  # a check must fail on a wrong answer, and never break on it
+        row.broken.append(f"{trial.id}: {type(e).__name__}: {e}")
+    return False
+
+
+def told(answer: Observation) -> tuple[Any, ...]:
+    """Everything in an answer that a check can see, bit for bit."""
+    a, arrays = answer, answer.arrays() | {f"after {k}": v for k, v in (answer.after or {}).items()}
+    facts = [(name, array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()]
+    return (facts, a.dtypes, list((a.parameters or {}).items()), a.aliases, a.drew, a.error, a.unsupported)
 
 
 NEUTRAL = clauses()["SHP-06"]  # every subject claims it
@@ -143,14 +223,25 @@ def _prepare() -> None:
     _matrix.append(Matrix())
 
 
-def _work(name: str, named_only: bool) -> Row:
-    return _matrix[0].row(FAULTS[name], named_only=named_only)
+def _work(name: str, extent: str, only: Collection[str] = ()) -> Row:
+    return _matrix[0].row(FAULTS[name], extent, only)
 
 
-def rows(names: list[str], processes: int, *, named_only: bool = False) -> Iterator[Row]:
-    """The faults' rows, as they are ready, in order."""
+def rows(names: list[str], processes: int, extent: str = BRIEF) -> Iterator[Row]:
+    """The faults' rows, as they are ready, in order; a run on all faults then looks for what is idle."""
+    found = []
     with ProcessPoolExecutor(processes, get_context("spawn"), _prepare) as pool:
-        yield from pool.map(_work, names, [named_only] * len(names))
+        for row in pool.map(_work, names, repeat(extent)):
+            found.append(row)
+            yield row
+        if extent == BRIEF and len(found) == len(FAULTS):
+            idle = {trial.test for trial in collect()}.difference(*(row.tests for row in found))
+            again = pool.map(_work, names if idle else (), repeat(WHOLE), repeat(idle))
+            for row, more in zip(found, again, strict=bool(idle)):
+                row.broken += more.broken
+                row.seconds += more.seconds
+                for clause, tests in more.killed_by.items():
+                    row.killed_by.setdefault(clause, []).extend(tests)
 
 
 def table(found: list[Row]) -> Table:
@@ -168,16 +259,13 @@ def table(found: list[Row]) -> Table:
 def show(found: list[Row], console: Console, trials: set[str]) -> None:
     """Print the matrix, what it shows of the suite's own weak places, and the rate."""
     console.print(table(found))
-    kills: Counter[str] = Counter()
-    whole = bool(trials)
     for row in found:
-        names = {id for ids in row.killed_by.values() for id in ids}
-        kills.update(names)
-        if whole and len(names) == 1:
-            console.print(f"only one check kills {row.fault}: {names.pop()}", highlight=False)
+        if trials and len(row.tests) == 1:
+            console.print(f"of the checks called one kills {row.fault}: {row.tests.pop()}", highlight=False)
         for broken in row.broken:
             console.print(f"[bold red]a check broke on {row.fault}:[/] {broken}", highlight=False)
-    for id in sorted(trials - set(kills)):
-        console.print(f"no fault is killed by {id}", highlight=False)
+    suite = {id.partition("[")[0] for id in trials}
+    for test in sorted(suite.difference(*(row.tests for row in found))):
+        console.print(f"no fault is killed by {test}", highlight=False)
     killed = sum(row.killed for row in found)
     console.print(f"{killed} of {len(found)} faults killed, each by the clause that names it")

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """A subject that remembers which cases it is asked, and whether its class is."""
+    """A subject that remembers which cases it is asked, how often, and whether its class is."""
 
     def __init__(self, subject: Any) -> None:
         """Watch `subject`."""
         self.subject, self.levels = subject, subject.levels
         self.asked: dict[str, Case] = {}
+        self.ran: list[str] = []
         self.opened = False
 
     def unclaimed(self, case: Case) -> str | None:
@@ -33,6 +34,7 @@ class Watch:
 
     def run(self, case: Case) -> Observation:
         """Answer."""
+        self.ran.append(case.id)
         answer: Observation = self.subject.run(case)
         return answer
 

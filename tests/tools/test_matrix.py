@@ -8,7 +8,7 @@ import pytest
 
 from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.faults.base import MODEL, Fault
-from rnn_spec.matrix import Matrix
+from rnn_spec.matrix import NAMED, Matrix
 from rnn_spec.spec.model import RNN
 
 
@@ -21,7 +21,7 @@ def matrix() -> Matrix:
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_fault_is_killed_by_the_clause_that_it_names(name: str, matrix: Matrix) -> None:
     """No named fault survives its own clause, and no check breaks on one."""
-    row = matrix.row(FAULTS[name], named_only=True)
+    row = matrix.row(FAULTS[name], NAMED)
 
     assert row.broken == []
     assert list(row.killed_by) == [FAULTS[name].clause]
@@ -41,6 +41,6 @@ def test_a_fault_under_the_wrong_clause_is_not_killed(matrix: Matrix) -> None:
     """A kill by another clause than the named one does not count."""
     wrong = replace(FAULTS["h_n-directions-swapped"], clause="BIA-01")
 
-    row = matrix.row(wrong, named_only=True)
+    row = matrix.row(wrong, NAMED)
 
     assert not row.killed
