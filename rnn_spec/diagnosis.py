@@ -1,24 +1,28 @@
-"""What a subject that fails behaves like: the named faults that reproduce its answers.
+"""What a subject that fails behaves like: the named faults that reproduce what is seen of it.
 
-A fault is named only if the spec with that fault answers as the subject does, within the bound, to
-*every* case looked at: those that the failed checks asked, and the standard ones that it passes. Where
-no single fault does, pairs are tried. Where several do, no case tells them apart, and all are named.
+A fault is named only if the spec with that fault
+
+* answers as the subject does, within the bound, to every case looked at: those that the failed checks
+  asked, and some of the standard ones that it passes;
+* fails each of the failed checks looked at, for some lie between answers that are each within bounds;
+* is like the subject where it fails its own clause: a check that fails on the one fails on the other.
+
+The faults that are left are ranked by how far their answers are from the subject's, nearest first:
+no case looked at tells them apart. Where no single fault is left, pairs are tried.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations, islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnn_spec.cases import reveal
 from rnn_spec.cases.product import standard
-from rnn_spec.cases.records import Case, Observation
-from rnn_spec.faulty import faulty_spec
+from rnn_spec.faulty import Steps, faulty_spec
 from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, compare, same
 from rnn_spec.judge.faults import FAULTS
@@ -27,24 +31,27 @@ from rnn_spec.spec.catalogue import clauses
 from rnn_spec.trials import Watch, collect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from rnn_spec.cases.records import Bound
+    from rnn_spec.cases.records import Bound, Case, Observation
     from rnn_spec.judge.check import Answers
     from rnn_spec.judge.faults import Fault
-    from rnn_spec.subjects.spec import SpecSubject
+    from rnn_spec.judge.trial import Trial
 
-MISSING = np.zeros((0, 0, 0, 0))
-FACTS = ("dtypes", "parameters", "aliases", "drew", "after")
-PAIRS_FROM = 12  # pairs are tried among the faults that explain most cases on their own,
+FACTS = frozenset({"dtypes", "parameters", "aliases", "drew", "after"})
 NEUTRAL = clauses()["SHP-06"]  # every subject claims it
-PER_TEST = 3  # how many failed checks of one test are looked at
-SCORED_ON = 4  # as far as these many failing and as many passing cases show
+CHECKS = 24  # how many failed checks are looked at, clause by clause,
+CASES = 24  # how many of the cases that they ask,
+PASSING = 12  # and how many standard cases beside them
+CONVICTING = 8  # how many checks of a fault's own clause the subject must fail as it does
+PAIRS_FROM = 12  # pairs are tried among the faults that explain most on their own,
+SCORED_ON = 4  # as far as these many failing cases show
+FAR = np.inf
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Faults that together reproduce a subject: which, and how many of its failing cases they explain."""
+    """Faults that together reproduce a subject: which, and how many of its failed checks they explain."""
 
     faults: tuple[Fault, ...]
     explained: int
@@ -53,12 +60,12 @@ class Diagnosis:
     def __str__(self) -> str:
         """A sentence."""
         what = "; and ".join(f"{f.sentence.rstrip('.')} ({f.name})" for f in self.faults)
-        return f"behaves as if: {what}; explains {self.explained} of {self.failing} failing cases"
+        return f"behaves as if: {what}; explains {self.explained} of {self.failing} failed checks looked at"
 
 
 @dataclass(frozen=True)
 class Answered:
-    """A case, what the subject answered, what was expected, and whether it conforms."""
+    """A case, what the subject answered, the bounds of what was expected, and whether it conforms."""
 
     case: Case
     observation: Observation
@@ -67,34 +74,173 @@ class Answered:
     conforms: bool
 
 
-def answers(subject: Any, failed: Sequence[str]) -> list[Answered]:
-    """What the failed checks asked, failing answers first, small before large; then the standard cases."""
-    wanted, memory = set(failed), Memory()
-    asked: dict[str, Case] = {}
-    tests: Counter[str] = Counter()
-    for trial in collect():
-        if trial.id in wanted and tests[trial.test] < PER_TEST:
-            tests[trial.test] += 1
-            watch = Watch(subject)
-            with contextlib.suppress(Nonconformity, NotClaimed):
-                trial.run(Check(clauses()[trial.clause], watch, memory))
-            asked |= watch.asked
-    asked |= {case.id: case for case in (recipe.case() for recipe in standard()) if case.id not in asked}
-    found = [a for case in asked.values() if (a := _answered(subject, case, memory))]
-    return sorted(found, key=lambda a: (a.conforms, a.case.input.size))
+class Right:
+    """The spec without faults: what it answers, and what it calls for it."""
+
+    def __init__(self) -> None:
+        """Nothing has been asked yet."""
+        self.steps, self.memory = Steps(), Memory()
+
+    def answer(self, case: Case) -> Observation:
+        """Its answer to a case, asked once."""
+        known = self.memory.observations
+        return known.get(case.id) or Check(NEUTRAL, self.steps, self.memory).remember(case)
 
 
-def _answered(subject: Answers, case: Case, memory: Memory) -> Answered | None:
-    check = Check(NEUTRAL, subject, memory)
+class Suspect:
+    """The spec with some faults, and what it has answered."""
+
+    def __init__(self, faults: tuple[Fault, ...], right: Right) -> None:
+        """Begin; what does not depend on the faults is `right`'s."""
+        self.faults, self.subject, self.memory, self.right = faults, faulty_spec(*faults), Memory(), right
+        self.memory.expectations = right.memory.expectations
+
+    def fails(self, trial: Trial) -> bool:
+        """Whether a check fails on it."""
+        return fails(trial, self.subject, self.memory)
+
+    def distance(self, answered: Answered) -> float:
+        """How far its answer is from the subject's: up to 1 within the bound, FAR if of another kind."""
+        own = self.apart(answered, self.answer(answered.case), FACTS)
+        if answered.masks is None or own <= 1:
+            return own
+        self.subject.drawn = answered.masks  # drop what the subject dropped
+        other = Check(NEUTRAL, self.subject, Memory()).remember(answered.case)
+        self.subject.drawn = None
+        return self.apart(answered, other, FACTS - {"drew"})
+
+    def answer(self, case: Case) -> Observation:
+        """Its own answer to a case, asked once; the right one where its step is not called."""
+        right, known = self.right.answer(case), self.memory.observations
+        if case.id not in known and not self.right.steps.calls(self.faults, case):
+            known[case.id] = right
+        return known.get(case.id) or Check(NEUTRAL, self.subject, self.memory).remember(case)
+
+    def apart(self, answered: Answered, two: Observation, facts: Iterable[str]) -> float:
+        """The distance of an answer from the subject's."""
+        one = answered.observation
+        if one.error or two.error:
+            return 0.0 if one.error and two.error else FAR
+        if not all(same(told, getattr(two, fact)) for fact in facts if (told := getattr(one, fact))):
+            return FAR
+        arrays, others = one.arrays(), two.arrays()
+        if {n: a.shape for n, a in arrays.items()} != {n: a.shape for n, a in others.items()}:
+            return FAR
+        return max((apart(arrays[n], others[n], b) for n, b in answered.bounds.items()), default=0.0)
+
+
+def apart(one: np.ndarray, two: np.ndarray, bound: Bound) -> float:
+    """The greatest difference in units of what is allowed: both may be off by the array's largest bound."""
+    largest = bound.error[np.isfinite(bound.error)].max(initial=0.0)
+    one, two = one.astype(np.float64), two.astype(np.float64)
+    alike = (one == two) | (np.isnan(one) & np.isnan(two))
+    if np.shape(bound.error) == one.shape:
+        alike |= np.isinf(bound.error)  # where some order of summation overflows, anything goes
+    difference = np.where(alike, 0.0, np.abs(two - one))
+    ratio = np.where(difference == 0, 0.0, difference / (2 * largest))
+    return float(np.nan_to_num(ratio, nan=FAR, posinf=FAR).max(initial=0.0))
+
+
+def fails(trial: Trial, subject: Answers, memory: Memory) -> bool:
+    """Whether a check fails on a subject; not if it breaks, or is not claimed."""
     try:
-        asked = check.claimed(case)
-        observation = check.ask(asked)
-    except (NotClaimed, Nonconformity):
-        return None
-    masks = reveal.masks(asked, observation)
-    bounds = dict(check.expect(asked).arrays)
-    conforms = _agrees(observation, bounds) and _harmless(asked, observation)
-    return Answered(asked, observation, bounds, masks, conforms)
+        trial.run(Check(clauses()[trial.clause], subject, memory))
+    except Nonconformity:
+        return True
+    except Exception:
+        return False
+    return False
+
+
+class Evidence:
+    """What is seen of a subject some of whose checks failed; it is asked each case once."""
+
+    def __init__(self, subject: Any, failed: Sequence[str], trials: Sequence[Trial] | None = None) -> None:
+        """Call a part of the failed checks again, and ask some standard cases."""
+        self.subject, self.memory = subject, Memory()
+        self.trials = collect() if trials is None else trials
+        wanted, by_clause = set(failed), defaultdict(list)
+        for trial in self.trials:
+            if trial.id in wanted:
+                by_clause[trial.clause].append(trial)
+        turns = chain.from_iterable(zip_longest(*map(spread, by_clause.values())))
+        asked: dict[str, Case] = {}
+        self.failed: list[Trial] = []
+        self.failing: list[Answered] = []
+        self.passing: list[Answered] = []
+        self.looked: set[str] = set()
+        for trial in islice((t for t in turns if t is not None), CHECKS):
+            watch = Watch(subject)
+            if fails(trial, watch, self.memory):
+                asked |= watch.asked
+                self.failed.append(trial)
+        self.look(list(asked.values())[:CASES])
+        recipes = standard()
+        self.look(r.case() for r in recipes[:: len(recipes) // PASSING])
+
+    def answer(self, case: Case) -> Answered | None:
+        """The subject's answer to a case, or None if it does not claim it."""
+        check = Check(NEUTRAL, self.subject, self.memory)
+        try:
+            asked = check.claimed(case)
+        except NotClaimed:
+            return None
+        observation = self.memory.observations.get(asked.id) or check.remember(asked)
+        if observation.unsupported:
+            return None
+        try:
+            bounds = dict(check.expect(asked).arrays)
+            masks = reveal.masks(asked, observation)
+        except Exception:  # an answer that says nothing of masks, or a case that ought to be refused
+            return Answered(asked, observation, {}, None, conforms=observation.error is not None)
+        conforms = _agrees(observation, bounds) and _harmless(asked, observation)
+        return Answered(asked, observation, bounds, masks, conforms)
+
+    @property
+    def told(self) -> list[Answered]:
+        """Every answer looked at, in the order in which it tells most."""
+        return [*self.failing, *self.passing]
+
+    def explained(self, suspect: Suspect) -> bool:
+        """Whether a suspect reproduces all that is seen."""
+        return (
+            all(suspect.distance(answered) <= 1 for answered in self.failing)
+            and all(suspect.fails(trial) for trial in self.failed)
+            and all(suspect.distance(answered) <= 1 for answered in self.passing)
+            and all(self.guilty(suspect, fault) for fault in suspect.faults)
+        )
+
+    def guilty(self, suspect: Suspect, fault: Fault) -> bool:
+        """Whether the checks of the fault's own clause that fail on the suspect fail on the subject, too.
+
+        The cases that they ask are from then on looked at, too.
+        """
+        own = spread([trial for trial in self.trials if trial.clause == fault.clause])
+        for trial in islice((trial for trial in own if suspect.fails(trial)), CONVICTING):
+            watch = Watch(self.subject)
+            if not fails(trial, watch, self.memory):
+                return False
+            self.look(watch.asked.values())
+        return all(suspect.distance(answered) <= 1 for answered in self.failing)
+
+    def look(self, cases: Iterable[Case]) -> None:
+        """Look at the subject's answers to more cases."""
+        new = [case for case in cases if case.id not in self.looked]
+        self.looked |= {case.id for case in new}
+        for answered in sorted(filter(None, map(self.answer, new)), key=lambda a: a.case.input.size):
+            (self.passing if answered.conforms else self.failing).append(answered)
+
+    def residual(self, suspect: Suspect) -> float:
+        """How far a suspect's answers are from the subject's, over all that was looked at."""
+        return sum(suspect.distance(answered) for answered in self.told)
+
+
+def spread(trials: list[Trial]) -> Iterable[Trial]:
+    """A clause's checks, one of each test first."""
+    by_test = defaultdict(list)
+    for trial in trials:
+        by_test[trial.test].append(trial)
+    return (t for t in chain.from_iterable(zip_longest(*by_test.values())) if t is not None)
 
 
 def _agrees(observation: Observation, bounds: dict[str, Bound]) -> bool:
@@ -117,62 +263,21 @@ def _harmless(case: Case, observation: Observation) -> bool:
     )
 
 
-def diagnose(subject: Any, failed: Sequence[str]) -> list[Diagnosis]:
-    """The faults, or pairs of them, that reproduce a subject whose checks of these ids failed."""
-    asked = answers(subject, failed)
-    failing = [a for a in asked if not a.conforms]
-    if not failing:  # what failed lies between answers, each of which is within its bound
+@np.errstate(all="ignore")  # infinities are answers here
+def diagnose(subject: Any, failed: Sequence[str], trials: Sequence[Trial] | None = None) -> list[Diagnosis]:
+    """The faults, or pairs of them, that reproduce a subject whose checks of these ids failed; best first."""
+    seen = Evidence(subject, failed, trials)
+    if not seen.failed:
         return []
-    candidates = [fault for fault in FAULTS.values() if fault.of != MODULE]
-    found: list[tuple[Fault, ...]] = [(f,) for f in candidates if explains((f,), asked) == len(asked)]
-    if not found:
-        sample = failing[:SCORED_ON] + asked[len(failing) :][:SCORED_ON]
-        likely = sorted(candidates, key=lambda f: explains((f,), sample, stop=False), reverse=True)
-        pairs = [(a, b) for a, b in combinations(likely[:PAIRS_FROM], 2) if (a.of, a.step) != (b.of, b.step)]
-        found = [pair for pair in pairs if explains(pair, asked) == len(asked)]
-    return [Diagnosis(faults, len(failing), len(failing)) for faults in found]
-
-
-def explains(faults: tuple[Fault, ...], asked: list[Answered], *, stop: bool = True) -> int:
-    """How many of the answers these faults reproduce; `stop` at the first that they do not."""
-    wrong, count = faulty_spec(*faults), 0
-    for answered in asked:
-        if reproduces(wrong, answered):
-            count += 1
-        elif stop:
-            break
-    return count
-
-
-def reproduces(wrong: SpecSubject, answered: Answered) -> bool:
-    """Whether the faulty spec answers as the subject did, within the bound, and with the same facts.
-
-    Both answers may be off by the bound, so twice the array's largest bound is allowed between them.
-    """
-    drawn = [None] if answered.masks is None else [answered.masks, None]  # as the subject drew, or its own
-    return any(_reproduces(wrong, answered, masks) for masks in drawn)
-
-
-def _reproduces(wrong: SpecSubject, answered: Answered, masks: list[np.ndarray] | None) -> bool:
-    case = answered.case
-    wrong.drawn = masks
-    try:
-        with np.errstate(all="ignore"):
-            other = Check(NEUTRAL, wrong, Memory()).remember(case)
-    except Exception:
-        return False
-    if other.error:
-        return False
-    for fact in FACTS:
-        told = getattr(answered.observation, fact)
-        if told is not None and told != {} and not same(told, getattr(other, fact)):
-            return False
-    arrays, others = answered.observation.arrays(), other.arrays()
-    for name, bound in answered.bounds.items():
-        one, two = arrays.get(name, MISSING), others.get(name, MISSING)
-        if one.shape != two.shape:
-            return False
-        near = np.abs(two.astype(np.float64) - one) <= 2 * bound.error.max(initial=0.0)
-        if not (near | (np.isnan(one) & np.isnan(two))).all():
-            return False
-    return True
+    right = Right()
+    suspects = [Suspect((f,), right) for f in FAULTS.values() if f.of != MODULE]
+    found = [suspect for suspect in suspects if seen.explained(suspect)]
+    if not found and seen.failing:
+        sample = seen.failing[:SCORED_ON]
+        scored = [(sum(s.distance(a) <= 1 for a in sample), s.faults[0]) for s in suspects]
+        likely = [f for score, f in sorted(scored, key=lambda pair: -pair[0])[:PAIRS_FROM] if score]
+        pairs = [(a, b) for a, b in combinations(likely, 2) if (a.of, a.step) != (b.of, b.step)]
+        found = [s for pair in pairs if seen.explained(s := Suspect(pair, right))]
+    found = [s for s in found if all(s.distance(answered) <= 1 for answered in seen.told)]
+    found.sort(key=seen.residual)
+    return [Diagnosis(s.faults, len(seen.failed), len(seen.failed)) for s in found]

@@ -1,4 +1,8 @@
-"""Faulty subjects: the spec as a subject, with one step (or two) replaced by a named fault's."""
+"""Faulty subjects: the spec as a subject, with one step (or two) replaced by a named fault's.
+
+A fault is a right subject with a step replaced, so until it first calls that step it does what the
+right one does: to a case for which the right one never calls it (`Steps`) both answer the same.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from rnn_spec.judge.faults import FAULTS
-from rnn_spec.judge.faults.base import MODULE
+from rnn_spec.judge.faults.base import ADJOINT, LAYER, MODEL, MODULE
 from rnn_spec.spec.gradient import Adjoint
 from rnn_spec.spec.model import RNN
 from rnn_spec.subjects import registry
@@ -14,6 +18,7 @@ from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.subjects.torch_eager import TorchSubject
 
 if TYPE_CHECKING:
+    from rnn_spec.cases.records import Case, Observation
     from rnn_spec.judge.faults import Fault
     from rnn_spec.subjects.base import Subject
 
@@ -55,3 +60,37 @@ def faulty_module(fault: Fault) -> TorchSubject:
     attributes = {"name": f"fault:{fault.name}", "module": module}
     subject: TorchSubject = type(fault.name, (TorchSubject,), attributes)()
     return subject
+
+
+class Steps(SpecSubject):
+    """The spec, noting which steps are called for each case."""
+
+    def __init__(self) -> None:
+        """Put a note before each step that some fault stands in for."""
+        super().__init__()
+        self.called: dict[str, set[tuple[str, str]]] = {}
+        self.now: set[tuple[str, str]] = set()
+        model, adjoint, layer = (
+            type(cls.__name__, (cls,), {f.step: self.noted(cls, f) for f in FAULTS.values() if f.of == of})
+            for of, cls in ((MODEL, RNN), (ADJOINT, Adjoint), (LAYER, Steps))
+        )
+        self.__class__ = type("Steps", (layer,), {"model": model, "adjoint": adjoint})
+
+    def noted(self, cls: type, fault: Fault) -> Any:
+        """A right step, which notes that it is called."""
+        right = getattr(cls, fault.step)
+
+        def step(this: Any, *arguments: Any, **keywords: Any) -> Any:
+            self.now.add((fault.of, fault.step))
+            return right(this, *arguments, **keywords)
+
+        return step
+
+    def run(self, case: Case) -> Observation:
+        """Answer, and keep what was called on the way."""
+        self.now = self.called.setdefault(case.id, set())
+        return super().run(case)
+
+    def calls(self, faults: tuple[Fault, ...], case: Case) -> bool:
+        """Whether the step of one of the faults is called for the case."""
+        return any((fault.of, fault.step) in self.called[case.id] for fault in faults)

@@ -36,15 +36,12 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from rnn_spec.faulty import faulty
+from rnn_spec.faulty import Steps, faulty
 from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.faults import FAULTS
-from rnn_spec.judge.faults.base import ADJOINT, LAYER, MODEL, MODULE
+from rnn_spec.judge.faults.base import MODULE
 from rnn_spec.spec.catalogue import clauses
-from rnn_spec.spec.gradient import Adjoint
-from rnn_spec.spec.model import RNN
-from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.subjects.torch_eager import TorchSubject
 from rnn_spec.trials import Watch, collect
 
@@ -82,40 +79,6 @@ class Row:
         return {test for tests in self.killed_by.values() for test in tests}
 
 
-class Steps(SpecSubject):
-    """The spec, noting which steps are called for each case."""
-
-    def __init__(self) -> None:
-        """Put a note before each step that some fault stands in for."""
-        super().__init__()
-        self.called: dict[str, set[tuple[str, str]]] = {}
-        self.now: set[tuple[str, str]] = set()
-        model, adjoint, layer = (
-            type(cls.__name__, (cls,), {f.step: self.noted(cls, f) for f in FAULTS.values() if f.of == of})
-            for of, cls in ((MODEL, RNN), (ADJOINT, Adjoint), (LAYER, Steps))
-        )
-        self.__class__ = type("Steps", (layer,), {"model": model, "adjoint": adjoint})
-
-    def noted(self, cls: type, fault: Fault) -> Any:
-        """A right step, which notes that it is called."""
-        right = getattr(cls, fault.step)
-
-        def step(this: Any, *arguments: Any, **keywords: Any) -> Any:
-            self.now.add((fault.of, fault.step))
-            return right(this, *arguments, **keywords)
-
-        return step
-
-    def run(self, case: Case) -> Observation:
-        """Answer, and keep what was called on the way."""
-        self.now = self.called.setdefault(case.id, set())
-        return super().run(case)
-
-    def calls(self, fault: Fault, case: Case) -> bool:
-        """Whether the fault's step is called for the case."""
-        return (fault.of, fault.step) in self.called[case.id]
-
-
 class Baseline:
     """A right subject, what it answers, and what each check asks it."""
 
@@ -144,7 +107,7 @@ class Baseline:
         cases, answers = self.asks(trial), memory.observations
         for case in cases or ():
             right = self.memory.observations[case.id]
-            if isinstance(self.subject, Steps) and not self.subject.calls(fault, case):
+            if isinstance(self.subject, Steps) and not self.subject.calls((fault,), case):
                 answers[case.id] = right
             if case.id not in answers:
                 Check(NEUTRAL, wrong, memory).remember(case)

@@ -12,6 +12,7 @@ from rnn_spec.cases.ragged import PATTERNS, alive, alone, ragged
 from rnn_spec.judge import chance
 from rnn_spec.judge.laws import derive, eye, furnish
 from rnn_spec.judge.module import PACKINGS, Module, by_hand, numbers
+from rnn_spec.judge.state import answering
 from rnn_spec.plugin import clause, every, named, standard
 
 LAWS = (
@@ -581,6 +582,44 @@ def test_malformed_batch_sizes_are_refused(case, wrong, bidirectional, check):
     malformed = pack(data, module.torch.tensor(MALFORMED[wrong], dtype=module.torch.int64))
 
     check.holds(module.refusal(malformed), f"batch_sizes {MALFORMED[wrong]} are accepted for 7 rows of data")
+
+
+DISORDERED = {
+    "one row twice": ([0, 0, 2], [0, 1, 2]),
+    "one row for all": ([0, 1, 2], [0, 0, 0]),
+    "no inverse": ([1, 2, 0], [1, 2, 0]),
+    "a row beyond": ([0, 1, 3], [0, 1, 2]),
+    "a row beyond in the end": ([0, 1, 2], [0, 1, 3]),
+    "a row too few": ([0, 1], [0, 1]),
+    "a row too many": ([0, 1, 2, 0], [0, 1, 2]),
+}
+
+
+@clause("PCK-15")
+@pytest.mark.parametrize("wrong", DISORDERED)
+@named("small-L1-tanh-float32")
+def test_indices_that_are_no_permutation_are_refused(case, wrong, check):
+    """A PackedSequence whose indices cannot be is refused, though permutations of the same data are not.
+
+    Both fields are given: what torch makes of one alone depends on what memory happens to hold.
+    """
+    module = Module(case, check)
+    data = module.input.reshape(-1, case.config.input_size)[:7]
+    h_0 = module.torch.zeros(1, 3, case.config.hidden_size, dtype=module.dtype, device=module.device)
+
+    def call(order, back):
+        sizes, (order, back) = module.torch.tensor([3, 2, 2]), map(module.torch.tensor, (order, back))
+        indices = {"sorted_indices": order.to(data.device), "unsorted_indices": back.to(data.device)}
+        module.rnn(module.torch.nn.utils.rnn.PackedSequence(data, sizes, **indices), h_0)
+
+    with answering("a permutation and its inverse"):
+        call([1, 2, 0], [2, 0, 1])
+    order, back = DISORDERED[wrong]
+    try:
+        call(order, back)
+    except Exception:
+        return
+    check.holds(False, f"sorted_indices {order} and unsorted_indices {back} are accepted for 3 sequences")
 
 
 # -- helpers ------------------------------------------------------------------------------------

@@ -141,11 +141,8 @@ def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
     return Adjoint.parameters(self, tape._replace(before=tape.after), delta)
 
 
-@fault("grad-w_hh-without-h_0", "GRD-03", "The gradient of W_hh takes h_0 as zeros.", ADJOINT)
-def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
-    later = np.arange(delta.shape[0])[:, None, None] > 0
-    before = self.ops.where(np.broadcast_to(later, delta.shape), tape.before, 0.0)
-    return Adjoint.parameters(self, tape._replace(before=before), delta)
+# That h_0 is taken as zeros is no fault of its own: h_0 enters the gradient of W_hh in the term of each
+# sequence's first step alone, so it is grad-w_hh-first-step-lost.
 
 
 @fault("grad-w_hh-transposed", "GRD-03", "The gradient of W_hh is transposed.", ADJOINT)

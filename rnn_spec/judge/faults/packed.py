@@ -316,6 +316,14 @@ def surplus_cut(self: Any, p: Any, hx: Any) -> Any:
     return p._replace(batch_sizes=p.batch_sizes[p.batch_sizes.cumsum(0) <= len(p.data)]), hx
 
 
+def rows_clipped(self: Any, p: Any, hx: Any) -> Any:
+    """A sequence that the indices name beyond the batch is taken for its last."""
+    last = int(p.batch_sizes[0]) - 1
+    indices = p.sorted_indices, p.unsorted_indices
+    order, back = (i if i is None else i.clamp(0, last) for i in indices)
+    return utils(p).PackedSequence(p.data, p.batch_sizes, order, back), hx
+
+
 def index_error(self: Any, p: Any, hx: Any) -> Any:
     """An h_0 that does not fit is an IndexError."""
     if hx is not None and wrong(self, p, hx):
@@ -344,6 +352,7 @@ INPUTS = {
     "packed-h_0-broadcast": ("PCK-13", broadcast),
     "batch_sizes-put-in-order": ("PCK-14", rising_sorted),
     "batch_sizes-cut-to-fit": ("PCK-14", surplus_cut),
+    "packed-indices-clipped": ("PCK-15", rows_clipped),
     "packed-h_0-index-error": ("ERR-09", index_error),
     "packed-h_0-refused-without-words": ("ERR-13", no_words),
 }
