@@ -22,6 +22,7 @@ import numpy as np
 
 from rnn_spec.cases import reveal
 from rnn_spec.cases.product import standard
+from rnn_spec.cases.records import Error, Observation
 from rnn_spec.faulty import Steps, faulty_spec
 from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, compare, same
@@ -33,7 +34,7 @@ from rnn_spec.trials import Watch, collect
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rnn_spec.cases.records import Bound, Case, Observation
+    from rnn_spec.cases.records import Bound, Case
     from rnn_spec.judge.check import Answers
     from rnn_spec.judge.faults import Fault
     from rnn_spec.judge.trial import Trial
@@ -188,6 +189,11 @@ class Evidence:
         observation = self.memory.observations.get(asked.id) or check.remember(asked)
         if observation.unsupported:
             return None
+        if not observation.error:
+            try:
+                check.ask(asked, shaped=False)
+            except Nonconformity as e:  # no arrays of numbers: as good as an error
+                observation = Observation(error=Error("forward", "Nonconformity", str(e)))
         try:
             bounds = dict(check.expect(asked).arrays)
             masks = reveal.masks(asked, observation)
