@@ -124,8 +124,7 @@ def diagnose(path: Path) -> None:
     failed = [v.check for v in results.verdicts if v.outcome == "failed"]
     if not failed:
         return
-    found = [str(d) for d in diagnosis.diagnose(find_subject(results.subject), failed)]
-    results.diagnoses = found or ["behaves like no named fault, and like no two of them"]
+    results.diagnoses = diagnosis.sentences(find_subject(results.subject), failed)
     results.write(path)
     for sentence in results.diagnoses:
         click.secho(f"diagnosis: {sentence}", bold=True)

@@ -87,6 +87,14 @@ class Right:
         known = self.memory.observations
         return known.get(case.id) or Check(NEUTRAL, self.steps, self.memory).remember(case)
 
+    def passes(self, trial: Trial) -> bool:
+        """Whether it passes a check, which it does unless the check looks at a torch.nn.Module."""
+        try:
+            trial.run(Check(clauses()[trial.clause], self.steps, self.memory))
+        except NotClaimed:
+            return False
+        return True
+
 
 class Suspect:
     """The spec with some faults, and what it has answered."""
@@ -156,10 +164,15 @@ def fails(trial: Trial, subject: Answers, memory: Memory) -> bool:
 class Evidence:
     """What is seen of a subject some of whose checks failed; it is asked each case once."""
 
-    def __init__(self, subject: Any, failed: Sequence[str], trials: Sequence[Trial] | None = None) -> None:
-        """Call a part of the failed checks again, and ask some standard cases."""
+    def __init__(
+        self, subject: Any, failed: Sequence[str], right: Right, trials: Sequence[Trial] = ()
+    ) -> None:
+        """Call a part of the failed checks again, and ask some standard cases.
+
+        Checks that look at a torch.nn.Module are left out, for the spec is none.
+        """
         self.subject, self.memory = subject, Memory()
-        self.trials = collect() if trials is None else trials
+        self.trials = trials or collect()
         wanted, by_clause = set(failed), defaultdict(list)
         for trial in self.trials:
             if trial.id in wanted:
@@ -170,7 +183,7 @@ class Evidence:
         self.failing: list[Answered] = []
         self.passing: list[Answered] = []
         self.looked: set[str] = set()
-        for trial in islice((t for t in turns if t is not None), CHECKS):
+        for trial in islice((t for t in turns if t and right.passes(t)), CHECKS):
             watch = Watch(subject)
             if fails(trial, watch, self.memory):
                 asked |= watch.asked
@@ -270,12 +283,12 @@ def _harmless(case: Case, observation: Observation) -> bool:
 
 
 @np.errstate(all="ignore")  # infinities are answers here
-def diagnose(subject: Any, failed: Sequence[str], trials: Sequence[Trial] | None = None) -> list[Diagnosis]:
+def diagnose(subject: Any, failed: Sequence[str], trials: Sequence[Trial] = ()) -> list[Diagnosis]:
     """The faults, or pairs of them, that reproduce a subject whose checks of these ids failed; best first."""
-    seen = Evidence(subject, failed, trials)
+    right = Right()
+    seen = Evidence(subject, failed, right, trials)
     if not seen.failed:
         return []
-    right = Right()
     suspects = [Suspect((f,), right) for f in FAULTS.values() if f.of != MODULE]
     found = [suspect for suspect in suspects if seen.explained(suspect)]
     if not found and seen.failing:
@@ -287,3 +300,14 @@ def diagnose(subject: Any, failed: Sequence[str], trials: Sequence[Trial] | None
     found = [s for s in found if all(s.distance(answered) <= 1 for answered in seen.told)]
     found.sort(key=seen.residual)
     return [Diagnosis(s.faults, len(seen.failed), len(seen.failed)) for s in found]
+
+
+def sentences(subject: Any, failed: Sequence[str]) -> list[str]:
+    """What is to be said of a subject whose checks of these ids failed."""
+    found = [str(diagnosis) for diagnosis in diagnose(subject, failed)]
+    if found:
+        return found
+    right, wanted = Right(), set(failed)
+    if not any(right.passes(trial) for trial in collect() if trial.id in wanted):
+        return ["what failed is the module around the recurrence, and none of its answers"]
+    return ["behaves like no named fault, and like no two of them"]

@@ -60,11 +60,12 @@ NAMED, BRIEF, WHOLE = "named", "brief", "whole"
 
 @dataclass
 class Row:
-    """What became of one fault: the tests that failed on it by clause, and seconds."""
+    """What became of one fault: the tests that failed on it by clause, the checks, and seconds."""
 
     fault: str
     clause: str
     killed_by: dict[str, list[str]] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -162,6 +163,7 @@ def fails(trial: Trial, wrong: Any, memory: Memory, row: Row) -> bool:
     try:
         trial.run(Check(clauses()[trial.clause], wrong, memory))
     except Nonconformity:
+        row.failed.append(trial.id)
         row.killed_by.setdefault(trial.clause, []).append(trial.test)
         return True
     except NotClaimed:

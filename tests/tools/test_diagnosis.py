@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rnn_spec.diagnosis import diagnose
-from rnn_spec.faulty import faulty_spec
+from rnn_spec.diagnosis import diagnose, sentences
+from rnn_spec.faulty import faulty, faulty_spec
 from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.faults import FAULTS
+from rnn_spec.judge.faults.base import MODULE
+from rnn_spec.matrix import BRIEF, Matrix
 from rnn_spec.spec.catalogue import clauses as catalogue
 from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.trials import collect
@@ -86,3 +88,54 @@ def test_a_fault_without_a_name_is_not_given_one(trials: list[Trial]) -> None:
     found = diagnose(Odd(), failed(Odd(), trials, {"REC-04"}))
 
     assert found == []
+
+
+def test_a_module_whose_answers_are_right_is_told_so(trials: list[Trial]) -> None:
+    """Where only checks of the module itself failed, no fault of the recurrence is looked for."""
+    pytest.importorskip("torch")
+    fault = FAULTS["repr-without-bias"]
+    subject = faulty(fault)
+
+    found = sentences(subject, failed(subject, trials, {fault.clause}))
+
+    assert found == ["what failed is the module around the recurrence, and none of its answers"]
+
+
+def test_a_subject_that_claims_little_and_is_slow_is_asked_little(trials: list[Trial]) -> None:
+    """A forward-only subject is diagnosed by its own answers, with at most a hundred questions."""
+
+    class Small(type(faulty_spec(FAULTS["w_hh-transposed"]))):  # type: ignore[misc]
+        levels = frozenset({"cell", "sequence"})
+        asked = 0
+
+        def run(self, case: Case) -> Observation:
+            type(self).asked += 1
+            return super().run(case)
+
+    wrong = failed(Small(), trials, {"REC-02", "REC-04"})
+    Small.asked = 0
+
+    found = diagnose(Small(), wrong)
+
+    assert (FAULTS["w_hh-transposed"],) == found[0].faults
+    assert Small.asked <= 100
+
+
+@pytest.mark.slow
+def test_95_of_100_faults_are_named_first() -> None:
+    """Of all faults that are not of the module, at least 95% are named, and named first.
+
+    Run with ``pytest -m slow -s tests/tools/test_diagnosis.py``, which prints the rate.
+    """
+    matrix = Matrix()
+    trials = [trial for group in matrix.tests.values() for trial in group]
+    faults = [fault for fault in FAULTS.values() if fault.of != MODULE]
+
+    missed = []
+    for fault in faults:
+        found = diagnose(faulty_spec(fault), matrix.row(fault, BRIEF).failed, trials)
+        if [d.faults for d in found[:1]] != [(fault,)]:
+            missed.append(fault.name)
+    print(f"{len(faults) - len(missed)} of {len(faults)} named first; not: {', '.join(missed)}")
+
+    assert len(missed) <= 0.05 * len(faults)
