@@ -110,13 +110,17 @@ class Suspect:
 
     def distance(self, answered: Answered) -> float:
         """How far its answer is from the subject's: up to 1 within the bound, FAR if of another kind."""
-        own = self.apart(answered, self.answer(answered.case), FACTS)
+        own = self.alone(answered)
         if answered.masks is None or own <= 1:
             return own
         self.subject.drawn = answered.masks  # drop what the subject dropped
         other = Check(NEUTRAL, self.subject, Memory()).remember(answered.case)
         self.subject.drawn = None
         return self.apart(answered, other, FACTS - {"drew"})
+
+    def alone(self, answered: Answered) -> float:
+        """The distance where it draws dropout's masks itself."""
+        return self.apart(answered, self.answer(answered.case), FACTS)
 
     def answer(self, case: Case) -> Observation:
         """Its own answer to a case, asked once; the right one where its step is not called."""
@@ -250,8 +254,8 @@ class Evidence:
             (self.passing if answered.conforms else self.failing).append(answered)
 
     def residual(self, suspect: Suspect) -> float:
-        """How far a suspect's answers are from the subject's, over all that was looked at."""
-        return sum(suspect.distance(answered) for answered in self.told)
+        """How far a suspect's own answers are from the subject's, over all that was looked at."""
+        return sum(min(suspect.alone(answered), 2.0) for answered in self.told)
 
 
 def spread(trials: list[Trial]) -> Iterable[Trial]:
