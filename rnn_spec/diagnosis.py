@@ -134,12 +134,18 @@ class Suspect:
         one = answered.observation
         if one.error or two.error:
             return 0.0 if one.error and two.error else FAR
-        if not all(same(told, getattr(two, fact)) for fact in facts if (told := getattr(one, fact))):
+        told = {fact: value for fact in facts if (value := getattr(one, fact))}
+        if not all(same(ordered(value), ordered(getattr(two, fact))) for fact, value in told.items()):
             return FAR
         arrays, others = one.arrays(), two.arrays()
         if {n: a.shape for n, a in arrays.items()} != {n: a.shape for n, a in others.items()}:
             return FAR
         return max((apart(arrays[n], others[n], b) for n, b in answered.bounds.items()), default=0.0)
+
+
+def ordered(fact: Any) -> Any:
+    """A fact as it is compared: names in one order, for a subject may tell them in any."""
+    return dict(sorted(fact.items())) if isinstance(fact, dict) else fact
 
 
 def apart(one: np.ndarray, two: np.ndarray, bound: Bound) -> float:
