@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from rnn_spec.cases.records import Observation
+from rnn_spec.cases.refusal import refusal
 from rnn_spec.spec.arithmetic import FORMATS, PlainArithmetic
 from rnn_spec.spec.gradient import Adjoint
 from rnn_spec.spec.model import RNN
@@ -39,6 +40,7 @@ class SpecSubject(Subject):
     def run(self, case: Case) -> Observation:
         """Answer one Case."""
         self.random = np.random.RandomState(case.seed)
+        self.refuse(case)
         rnn = self.build(case)
         for call in case.earlier:
             self.call(rnn, case.config, call.input, call.h_0, call.training)
@@ -69,6 +71,12 @@ class SpecSubject(Subject):
         """Where the random generator is in its sequence."""
         state: Any = self.random.get_state()
         return state[1].tobytes(), state[2]
+
+    def refuse(self, case: Case) -> None:
+        """Raise for an invalid case; `call` is what refuses an empty sequence."""
+        found = refusal(case)
+        if found is not None and found.kind != "empty":
+            raise ValueError(found.sentence)
 
     def build(self, case: Case) -> RNN:
         """The layer, with the case's parameters."""

@@ -1,0 +1,223 @@
+"""From a question to its vector: the model and its adjoint in balls, each element rounded once.
+
+The expectation is the real numbers' float64 nearest to them; a ball that is too wide to tell is an error.
+A bound covers that, too: it is what `BoundedArithmetic` derives, plus the distance of the value that it
+was derived at from the one that is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+import rnn_spec
+from rnn_spec.cases import reveal
+from rnn_spec.cases.records import LEVELS, Bound, Case, Observation
+from rnn_spec.cases.refusal import refusal
+from rnn_spec.spec.arithmetic import FORMATS, Bounded, BoundedArithmetic, HighPrecision
+from rnn_spec.spec.gradient import Adjoint
+from rnn_spec.spec.model import RNN
+from rnn_spec.vectors import records
+from rnn_spec.vectors.questions import FLAGS, QUESTIONS, Question, flags, one_term, topics
+from rnn_spec.vectors.records import DTYPES, FORMAT, IDS, SCHEMA, VectorError
+
+BITS = 160
+
+
+class Bounding(BoundedArithmetic):
+    """Bounds for numbers that need not be exact in the format, and that know when relu's argument is 0.
+
+    A number is rounded to nearest on its way in. A pre-activation is exactly 0 where all of its terms are:
+    its error is then what underflow may lose and nothing else, for a vector's numbers are 0 or far above.
+    """
+
+    def array(self, x: np.ndarray) -> Bounded:
+        """The numbers, off by u of themselves where the format has not all of their bits."""
+        x = np.asarray(x, np.float64)
+        exact = ~np.isfinite(x) | (x == x.astype(self.format.name))
+        u = self.format.unit_roundoff
+        return Bounded(x, 0.0 if exact.all() else np.where(exact, 0.0, u * np.abs(x)), self.format)
+
+    def relu_slope(self, h: Bounded) -> Bounded:
+        """The slope, known to be 0 where every term is 0."""
+        found, h = super().relu_slope(h), h.rounded()
+        nothing = (h.value == 0) & (h.error < 2.0**12 * self.format.underflow)
+        return Bounded(found.value, np.where(nothing, 0.0, found.error), self.format)
+
+
+def answer(case: Case, arithmetic: Any) -> dict[str, Any]:
+    """Output, h_n and the gradients that the case asks for, in this arithmetic."""
+    rnn, masks = RNN(case.config, case.parameters, arithmetic), reveal.masks(case, Observation())
+    output, h_n = rnn.forward(case.input, case.h_0, case.lengths, masks)
+    arrays = {"output": output, "h_n": h_n}
+    if (g := case.cotangents) is not None:
+        found = Adjoint(rnn).backward(g.output, g.h_n, case.lengths, masks)
+        given = {name: value for name, value in found.items() if name != "h_0" or case.h_0 is not None}
+        arrays |= {f"grad {name}": value for name, value in given.items()}
+    return arrays
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def exact(case: Case, bits: int = BITS) -> dict[str, dict[str, Bound]]:
+    """Every expected array, correctly rounded, with its bounds by dtype; ValueError where it is unproven."""
+    high = HighPrecision(bits)
+    balls = answer(case, high)
+    bounded = {dtype: answer(case, Bounding(dtype)) for dtype in DTYPES}
+    found: dict[str, dict[str, Bound]] = {}
+    for name, ball in balls.items():
+        by_dtype = {dtype: arrays[name].rounded() for dtype, arrays in bounded.items()}
+        near = by_dtype["float64"].value
+        value = nearest(high, high.array(ball), near)
+        found[name] = {}
+        for dtype, b in by_dtype.items():
+            error = np.broadcast_to(b.error, value.shape)
+            if one_term(case):  # nothing but the conversion to the format rounds
+                error = np.where(value == value.astype(dtype), 0.0, FORMATS[dtype].unit_roundoff * abs(value))
+            moved = np.where(np.isfinite(value), np.abs(b.value - value), 0.0)
+            found[name][dtype] = Bound(value, error + moved)
+    return found
+
+
+def nearest(high: HighPrecision, ball: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """The correctly rounded numbers; infinities, NaN and what they lead to are IEEE 754's, hence `near`'s."""
+    odd = ~np.isfinite(near) | ~np.array([x.is_finite() for x in ball.ravel()], bool).reshape(ball.shape)
+    unproven = odd & np.isfinite(near) & (np.abs(near) != 1) & (near != 0)  # the limits of tanh and relu
+    if unproven.any():
+        raise ValueError(f"{unproven.sum()} numbers come of infinity, and are not its limits")
+    value = near.copy()
+    value[~odd] = high.nearest(ball[~odd]) if (~odd).any() else 0.0
+    return value + 0.0  # no negative zero: a sum has one or not by its order
+
+
+def vector(question: Question) -> records.Vector:
+    """The vector of a question."""
+    case, refused = question.case(), None
+    found = refusal(case)
+    if (found is None) != (question.twin is None):
+        raise VectorError(
+            f"{question.id}: " + ("nothing of it is refused" if found is None else found.sentence)
+        )
+    if found is not None:
+        refused = records.Refused(found.argument, found.kind, found.phase, found.sentence)  # type: ignore[arg-type]
+    g, take = case.cotangents, records.Array.of
+    c = {name: value for name, value in vars(case.config).items() if name != "dropout"}
+    return records.Vector(
+        id=case.id,
+        clauses=sorted(question.clauses),
+        levels=[level for level in LEVELS if level in levels(case)],
+        flags=flags(case, question.purpose),
+        config=records.Configuration(**c, dropout=take(case.config.dropout).data[0]),
+        training=case.training,
+        parameters={name: take(value) for name, value in case.parameters.items()},
+        input=take(case.input),
+        h_0=None if case.h_0 is None else take(case.h_0),
+        lengths=None if case.lengths is None else [int(n) for n in case.lengths],
+        cotangents=None if g is None else records.Gradients(take(g.output), take(g.h_n)),
+        expected=None if refused else expects(case),
+        refused=refused,
+        twin=question.twin,
+    )
+
+
+def levels(case: Case) -> frozenset[str]:
+    """What a subject must claim; that an invalid call is refused is a part of torch_api."""
+    return frozenset({"torch_api"}) | case.levels if refusal(case) else case.levels
+
+
+def expects(case: Case) -> records.Expects:
+    """The expected arrays of a valid case."""
+
+    def written(by_dtype: dict[str, Bound]) -> Any:
+        bounds = {d: [records.round_up(e) for e in b.error.ravel().tolist()] for d, b in by_dtype.items()}
+        return records.Expected.of(by_dtype["float64"].value, bound=records.Bounds(**bounds))  # type: ignore[arg-type]
+
+    arrays = {name: written(by_dtype) for name, by_dtype in exact(case).items()}
+    gradients = {name.removeprefix("grad "): a for name, a in arrays.items() if name.startswith("grad ")}
+    return records.Expects(output=arrays["output"], h_n=arrays["h_n"], gradients=gradients)
+
+
+def provenance(verified_by: list[str]) -> records.Provenance:
+    """Who computed the numbers, here and now."""
+    import flint
+
+    try:
+        python_flint = version("python-flint")
+    except PackageNotFoundError:
+        python_flint = flint.__version__
+    return records.Provenance(
+        computed_by=f"rnn-spec {rnn_spec.__version__}",
+        model="rnn_spec/spec/model.py and its adjoint, rnn_spec/spec/gradient.py",
+        arithmetic=f"balls of FLINT {flint.__FLINT_VERSION__} (python-flint {python_flint})",
+        bits=BITS,
+        rounding="to nearest, ties to even, to float64: each ball proves it",
+        verified_by=verified_by,
+    )
+
+
+def files(made: records.Provenance) -> dict[str, records.File]:
+    """Every file by its name, made anew."""
+    found = {}
+    for topic in topics():
+        vectors = [vector(q) for q in QUESTIONS if q.id.partition("-")[0] == topic]
+        used = {flag for v in vectors for flag in v.flags}
+        notes = {name: records.Note(f.meaning, f.consequence) for name, f in FLAGS.items() if name in used}
+        found[f"{topic}.json"] = records.File(
+            format=FORMAT, topic=topic, provenance=made, notes=notes, vectors=vectors
+        )
+    return found
+
+
+def ids(made: list[records.File]) -> str:
+    """A line a vector: its id, and a digest of the question that the id means for ever."""
+    return "".join(f"{v.id} {digest(v)}\n" for file in made for v in file.vectors)
+
+
+def digest(v: records.Vector) -> str:
+    """A digest of everything that a vector asks."""
+    values: list[Any] = [[getattr(v.config, name) for name in v.config.__struct_fields__]]
+    values += [v.training, v.lengths]
+    values += [
+        (place, a.shape, a.hex) for place, a in v.arrays().items() if not place.startswith("expected.")
+    ]
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+
+
+def write(where: Path, verified_by: list[str]) -> list[Path]:
+    """Make every file of the folder anew; return those that changed.
+
+    A file that comes out the same stays as it is, provenance included: it says what computed these very
+    bytes. VectorError, and nothing is written, where an id would vanish or change its meaning.
+    """
+    made = files(provenance(verified_by))
+    known = dict(line.split() for line in read_ids(where))
+    new = dict(line.split() for line in ids(list(made.values())).splitlines())
+    for id, meaning in known.items():
+        if new.get(id) != meaning:
+            what = "would ask something else" if id in new else "would be gone"
+            raise VectorError(f"{where / IDS}: {id} {what}: an id keeps its meaning for ever")
+    texts = {SCHEMA: records.schema(), IDS: "".join(f"{id} {meaning}\n" for id, meaning in new.items())}
+    for name, file in made.items():
+        path = where / name
+        old = records.read(path).provenance if path.is_file() else file.provenance
+        same = records.text(msgspec.structs.replace(file, provenance=old))
+        unchanged = path.is_file() and path.read_text(encoding="utf-8") == same
+        texts[name] = same if unchanged else records.text(file)
+    where.mkdir(parents=True, exist_ok=True)
+    changed = []
+    for name, content in texts.items():
+        path = where / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != content:
+            path.write_text(content, encoding="utf-8")
+            changed.append(path)
+    return changed
+
+
+def read_ids(where: Path) -> list[str]:
+    """The lines of the list of ids; none where there is no list yet."""
+    path = where / IDS
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
