@@ -24,7 +24,7 @@ import rnn_spec
 from rnn_spec import plugin
 from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Case
-from rnn_spec.commands import conformance, workers
+from rnn_spec.commands import conformance, vectors, workers
 from rnn_spec.commands.base import CONFORMS, COULD_NOT_RUN, FAILS, CouldNotRun, known_clauses
 from rnn_spec.faulty import find_subject
 from rnn_spec.judge.check import Check
@@ -47,6 +47,7 @@ def main() -> None:
 
 for command in (conformance.conformance, workers.serve, workers.schema, workers.cases, workers.new_subject):
     main.add_command(command)
+main.add_command(vectors.vectors)
 
 
 @main.command()

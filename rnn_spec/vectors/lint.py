@@ -95,12 +95,6 @@ def _answer(v: Vector, by_id: dict[str, Vector]) -> Iterator[str]:
             yield f"refused is not what is wrong with it: {found.sentence}"
         if twin is None or twin.refused is not None:
             yield f"twin is {v.twin}, which is no valid vector"
-    if not _finite(v) and "NotANumber" not in v.flags and "Infinite" not in v.flags:
-        yield "a number is not finite, and no flag says so"
-
-
-def _finite(v: Vector) -> bool:
-    return all(not isinstance(n, str) for a in v.arrays().values() for n in a.data)
 
 
 def _orphans(vectors: list[Vector]) -> list[str]:

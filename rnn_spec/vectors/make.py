@@ -8,14 +8,12 @@ was derived at from the one that is written.
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-import rnn_spec
 from rnn_spec.cases import reveal
 from rnn_spec.cases.records import LEVELS, Bound, Case, Observation
 from rnn_spec.cases.refusal import refusal
@@ -141,18 +139,14 @@ def expects(case: Case) -> records.Expects:
     return records.Expects(output=arrays["output"], h_n=arrays["h_n"], gradients=gradients)
 
 
-def provenance(verified_by: list[str]) -> records.Provenance:
-    """Who computed the numbers, here and now."""
+def provenance(computed_by: str, verified_by: list[str]) -> records.Provenance:
+    """Who computed the numbers, here and now: this program, FLINT, and those who agree with them."""
     import flint
 
-    try:
-        python_flint = version("python-flint")
-    except PackageNotFoundError:
-        python_flint = flint.__version__
     return records.Provenance(
-        computed_by=f"rnn-spec {rnn_spec.__version__}",
+        computed_by=computed_by,
         model="rnn_spec/spec/model.py and its adjoint, rnn_spec/spec/gradient.py",
-        arithmetic=f"balls of FLINT {flint.__FLINT_VERSION__} (python-flint {python_flint})",
+        arithmetic=f"balls of FLINT {flint.__FLINT_VERSION__} (python-flint {flint.__version__})",
         bits=BITS,
         rounding="to nearest, ties to even, to float64: each ball proves it",
         verified_by=verified_by,
@@ -179,21 +173,47 @@ def ids(made: list[records.File]) -> str:
 
 def digest(v: records.Vector) -> str:
     """A digest of everything that a vector asks."""
-    values: list[Any] = [[getattr(v.config, name) for name in v.config.__struct_fields__]]
-    values += [v.training, v.lengths]
+    values: list[Any] = [str(v.case().config), v.training, v.lengths]
     values += [
         (place, a.shape, a.hex) for place, a in v.arrays().items() if not place.startswith("expected.")
     ]
     return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
 
 
-def write(where: Path, verified_by: list[str]) -> list[Path]:
-    """Make every file of the folder anew; return those that changed.
+def moved(v: records.Vector) -> list[str]:
+    """What of a vector is not what its own question computes to, a sentence an array."""
+    if v.expected is None:
+        return []
+    again, found = expects(v.case()).arrays, []
+    for name, old in v.expected.arrays.items():
+        new = again[name]
+        if (old.shape, old.data, old.hex) != (new.shape, new.data, new.hex):
+            found.append(f"{v.id}: {name}: the numbers are not those that its question computes to")
+        elif (old.bound.float64, old.bound.float32) != (new.bound.float64, new.bound.float32):
+            found.append(f"{v.id}: {name}: the bounds are not those that are derived for it")
+    return found
+
+
+def strays(where: Path, read: list[records.File]) -> list[str]:
+    """What of a folder's list of ids and schema does not fit its files."""
+    listed = dict(line.split() for line in read_ids(where))
+    meant = dict(line.split() for line in ids(read).splitlines())
+    found = [f"{IDS}: {id} is gone: an id is for ever" for id in listed if id not in meant]
+    found += [f"{IDS}: {id} is not listed" for id in meant if id not in listed]
+    found += [f"{id}: it asks something else than {IDS} says that it does"
+              for id in meant if id in listed and meant[id] != listed[id]]  # fmt: skip
+    path = where / SCHEMA
+    if not path.is_file() or path.read_text(encoding="utf-8") != records.schema():
+        found.append(f"{SCHEMA}: it is not the schema of the types")
+    return found
+
+
+def write(where: Path, made: dict[str, records.File]) -> list[Path]:
+    """Write the files, the schema and the list of ids; return those that changed.
 
     A file that comes out the same stays as it is, provenance included: it says what computed these very
     bytes. VectorError, and nothing is written, where an id would vanish or change its meaning.
     """
-    made = files(provenance(verified_by))
     known = dict(line.split() for line in read_ids(where))
     new = dict(line.split() for line in ids(list(made.values())).splitlines())
     for id, meaning in known.items():

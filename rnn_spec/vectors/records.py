@@ -54,6 +54,11 @@ class Array(Record):
         """The float64 numbers, shaped."""
         return _shaped(self.data, self.shape)
 
+    def not_finite(self) -> str | None:
+        """Which number is not one, where no flag says that there may be such."""
+        found = next((i for i, n in enumerate(self.data) if isinstance(n, str)), None)
+        return None if found is None else f"data[{found}] is {self.data[found]}, and no flag says so"
+
     def wrong(self) -> str | None:
         """What does not hold of an array of any numbers."""
         if len(self.data) != math.prod(self.shape) or min(self.shape, default=0) < 0:
@@ -238,8 +243,9 @@ def read(path: Path) -> File:
     except (msgspec.MsgspecError, UnicodeDecodeError) as e:
         raise VectorError(f"{path}: {e}") from e
     for vector in file.vectors:
+        odd = {"NotANumber", "Infinite"} & set(vector.flags)
         for place, array in vector.arrays().items():
-            if sentence := array.wrong():
+            if sentence := array.wrong() or (None if odd else array.not_finite()):
                 raise VectorError(f"{path}: {vector.id}: {place}: {sentence}")
     return file
 
