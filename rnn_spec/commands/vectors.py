@@ -73,6 +73,7 @@ def write(where: Path | None) -> None:
     )
     try:
         files = make.files(make.provenance(f"rnn-spec {rnn_spec.__version__}", [by]))
+        make.keep_ids(folder, files)
         rows = list(verify(torch, files.values()))
         wrong = [
             *lint(list(files.values())),

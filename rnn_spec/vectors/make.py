@@ -173,7 +173,12 @@ def ids(made: list[records.File]) -> str:
 
 def digest(v: records.Vector) -> str:
     """A digest of everything that a vector asks."""
-    values: list[Any] = [str(v.case().config), v.training, v.lengths]
+    config = {name: getattr(v.config, name) for name in v.config.__struct_fields__}
+    values: list[Any] = [
+        sorted({**config, "dropout": float(v.config.dropout)}.items()),
+        v.training,
+        v.lengths,
+    ]
     values += [
         (place, a.shape, a.hex) for place, a in v.arrays().items() if not place.startswith("expected.")
     ]
@@ -212,15 +217,10 @@ def write(where: Path, made: dict[str, records.File]) -> list[Path]:
     """Write the files, the schema and the list of ids; return those that changed.
 
     A file that comes out the same stays as it is, provenance included: it says what computed these very
-    bytes. VectorError, and nothing is written, where an id would vanish or change its meaning.
+    bytes. VectorError, and nothing is written, where an id would change (`keep_ids`).
     """
-    known = dict(line.split() for line in read_ids(where))
-    new = dict(line.split() for line in ids(list(made.values())).splitlines())
-    for id, meaning in known.items():
-        if new.get(id) != meaning:
-            what = "would ask something else" if id in new else "would be gone"
-            raise VectorError(f"{where / IDS}: {id} {what}: an id keeps its meaning for ever")
-    texts = {SCHEMA: records.schema(), IDS: "".join(f"{id} {meaning}\n" for id, meaning in new.items())}
+    keep_ids(where, made)
+    texts = {SCHEMA: records.schema(), IDS: ids(list(made.values()))}
     for name, file in made.items():
         path = where / name
         old = records.read(path).provenance if path.is_file() else file.provenance
@@ -235,6 +235,15 @@ def write(where: Path, made: dict[str, records.File]) -> list[Path]:
             path.write_text(content, encoding="utf-8")
             changed.append(path)
     return changed
+
+
+def keep_ids(where: Path, made: dict[str, records.File]) -> None:
+    """VectorError where an id of the folder's list would vanish or change its meaning."""
+    new = dict(line.split() for line in ids(list(made.values())).splitlines())
+    for id, meaning in (line.split() for line in read_ids(where)):
+        if new.get(id) != meaning:
+            what = "would ask something else" if id in new else "would be gone"
+            raise VectorError(f"{where / IDS}: {id} {what}: an id keeps its meaning for ever")
 
 
 def read_ids(where: Path) -> list[str]:
