@@ -60,6 +60,7 @@ class Check:
         self.case: Case | None = None
         self.headroom: float | None = None
         self.worst: Comparison | None = None
+        self.broke_backward, self.forward_only = False, False
         if clause.profile not in subject.levels:
             raise NotClaimed(f"not claimed: {clause.profile}")
 
@@ -77,6 +78,7 @@ class Check:
         if observation.unsupported:
             raise NotClaimed(f"not claimed: {observation.unsupported}")
         if (error := observation.error) is not None:
+            self.broke_backward = error.phase == "backward"
             raise Nonconformity(f"raised {error.type} in {error.phase}: {error.message}")
         for name in ("output", "h_n"):
             if getattr(observation, name) is None:
@@ -89,9 +91,16 @@ class Check:
                 self.equal(f"{name}'s shape", np.shape(getattr(observation, name)), shape)
         return observation
 
+    def look_forward(self) -> bool:
+        """Begin anew without gradients, if it was only those that the subject raised at; whether so."""
+        if not self.broke_backward or self.forward_only or self.clause.profile == "gradients":
+            return False
+        self.forward_only, self.case, self.headroom, self.worst = True, None, None, None
+        return True
+
     def claimed(self, case: Case) -> Case:
         """`case`, without cotangents for a subject that claims no gradients; NotClaimed if outside."""
-        if case.cotangents is not None and "gradients" not in self.subject.levels:
+        if case.cotangents is not None and (self.forward_only or "gradients" not in self.subject.levels):
             case = case.derive("forward", cotangents=None)
         if reason := self.subject.unclaimed(case):
             raise NotClaimed(reason)
@@ -181,7 +190,7 @@ class Check:
 
     def gradients(self, case: Case) -> Mapping[str, np.ndarray]:
         """The subject's gradients; NotClaimed where it claims none."""
-        if "gradients" not in self.subject.levels:
+        if self.forward_only or "gradients" not in self.subject.levels:
             raise NotClaimed("not claimed: gradients")
         return self.ask(case).gradients
 

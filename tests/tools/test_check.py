@@ -12,6 +12,7 @@ from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Bound, Case, Error, Observation
 from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.trial import Trial
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.base import Subject
 from rnn_spec.subjects.spec import SpecSubject
@@ -293,3 +294,33 @@ def test_holds_says_its_sentence() -> None:
 
     with pytest.raises(Nonconformity, match="the sky is green"):
         found.holds(False, "the sky is green")
+
+
+class RaisesBackward(SpecSubject):
+    """Right, but for a backward pass that raises."""
+
+    def run(self, case: Case) -> Observation:
+        """The spec's answer, or an error where gradients are asked for."""
+        if case.cotangents is not None:
+            return Observation(error=Error("backward", "ValueError", "no gradient of one step"))
+        return super().run(case)
+
+
+def test_subject_that_raises_in_the_backward_pass_fails_at_gradients_alone() -> None:
+    """Clauses of other levels are judged without gradients; a test of gradients fails whatever its clause."""
+    recipe = Recipe.parse("small-L1-tanh-float64")
+
+    def outcome(clause: str, test: Callable[..., None]) -> str:
+        trial = Trial("t", clause, test, {"case": recipe}, ("case", "check"))
+        try:
+            trial.run(Check(clauses()[clause], RaisesBackward()))
+        except Nonconformity as e:
+            return str(e)
+        return "passed"
+
+    assert outcome("REC-04", lambda case, check: check.conforms(case, "output")) == "passed"
+    assert outcome("DET-01", lambda case, check: check.ask(case).arrays()) == "passed"
+    for clause in ("GRD-01", "PCK-11", "PRC-02"):
+        said = outcome(clause, lambda case, check: check.conforms(case, "grad input"))
+        assert said == "raised ValueError in backward: no gradient of one step"
+    assert "backward" in outcome("GRD-01", lambda case, check: check.conforms(case, "output"))
