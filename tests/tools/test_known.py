@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rnn_spec.judge import known as module
+from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.known import Known, expected_of, known
 from rnn_spec.judge.verdict import Verdict
 from rnn_spec.plugin import owed_checks, shortfalls
 from rnn_spec.report.results import Results
 from rnn_spec.spec.catalogue import clauses
+from rnn_spec.trials import collect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,6 +106,44 @@ def test_every_reproduction_runs(entry: Known, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("entry", known(), ids=lambda entry: entry.id)
+def test_every_pattern_matches_a_check(entry: Known, clause_of: dict[str, str]) -> None:
+    """No pattern of an entry is an orphan, and the clause that the entry names is among those that fail."""
+    met = [
+        {clause for id, clause in clause_of.items() if replace(entry, checks=(pattern,)).expects(id)}
+        for pattern in entry.checks
+    ]
+
+    assert set() not in met
+    assert entry.clause in set().union(*met)
+
+
+@pytest.fixture(scope="module")
+def clause_of() -> dict[str, str]:
+    """The clause of every check of a standard run."""
+    return {trial.id: trial.clause for trial in collect()}
+
+
+UNFAULTED = {
+    "ARG-08": "torch fails it, so that no fault of torch can be told; test_corrected.py has its fault",
+    "ARG-10": "torch fails it, so that no fault of torch can be told; test_corrected.py has its fault",
+    "PRC-07": "needs a CUDA device",
+    "EXE-05": "a method put into a subclass of torch.nn.RNN cannot be scripted",
+    "EXE-08": "needs ONNX Runtime",
+    "EXE-09": "needs a CUDA device",
+}
+"""The clauses that no named fault can break where there is only torch on a CPU, and why."""
+
+
+def test_every_clause_owes_a_check_and_has_a_fault() -> None:
+    """No clause is an orphan: something checks it, and some named fault shows that the check can fail."""
+    owed = owed_checks()["standard"]
+    named = {fault.clause for fault in FAULTS.values()}
+
+    assert [id for id in clauses() if not owed.get(id)] == []
+    assert set(UNFAULTED) == {id for id in clauses() if id not in named}
 
 
 def test_ids_are_unique() -> None:
