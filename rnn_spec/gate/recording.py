@@ -1,0 +1,133 @@
+"""What a torch release does, on record: facts of its module contract, the cases' bits, the failing checks.
+
+Two recordings of one release on one machine are equal, byte for byte, apart from their headers.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+import rnn_spec
+from rnn_spec.cases.records import Error
+
+T = TypeVar("T")
+
+
+class RecordingError(Exception):
+    """A recording that cannot be read or made; the message is one sentence that says which, where and why."""
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a recording is made of: what is at its default is not written, what is unknown is refused."""
+
+
+class Raised(Record, frozen=True):
+    """An exception: its class's name, and its message on one line, without addresses and paths."""
+
+    type: str
+    message: str
+
+
+class Warned(Record, frozen=True):
+    """A warning: its category's name, and its message on one line, without addresses and paths."""
+
+    category: str
+    message: str
+
+
+class Fact(Record, frozen=True):
+    """What came of one probe: an exception, a death, an absence, or else a value.
+
+    `value` is JSON; `died` says how the process ended that ran it ("SIGSEGV", "exit 3", "no answer within
+    60 s"); `absent` what this torch has not, that the probe is about. `warnings` are in the order in which
+    they were given.
+    """
+
+    value: Any = None
+    raised: Raised | None = None
+    died: str | None = None
+    absent: str | None = None
+    warnings: tuple[Warned, ...] = ()
+
+
+class Bits(Record, frozen=True):
+    """One array: the first 16 hexadecimal digits of sha256 over dtype, shape and little-endian bytes.
+
+    `headroom` is the worst error divided by its bound, to three digits; None where nothing bounds it.
+    """
+
+    bits: str
+    shape: tuple[int, ...]
+    headroom: float | None = None
+
+
+class Arrays(Record, frozen=True):
+    """What came of one case: its arrays by name, or the error."""
+
+    arrays: dict[str, Bits] = {}
+    error: Error | None = None
+
+
+class Header(Record, frozen=True):
+    """All in which two recordings of one release may differ."""
+
+    subject: str
+    version: str
+    python: str = ""
+    numpy: str = ""
+    platform: str = ""
+    rnn_spec: str = rnn_spec.__version__
+    command: str = ""
+
+
+class Recording(Record, frozen=True):
+    """A release: probes and cases by id, and by clause the count of passed checks and the failing ones.
+
+    `failing` holds known failures, too: it is what the release does, not what is expected of it. The checks
+    are those of ``rnn-spec check torch@PYTHON``.
+    """
+
+    header: Header
+    probes: dict[str, Fact] = {}
+    cases: dict[str, Arrays] = {}
+    failing: dict[str, list[str]] = {}
+    passed: dict[str, int] = {}
+
+    def write(self, path: Path) -> None:
+        """Write atomically: whoever reads finds the old file or the new one, never a part."""
+        write(path, self)
+
+    @classmethod
+    def read(cls, path: Path) -> Recording:
+        """Read what `write` wrote; RecordingError says what in the file is not as it must be, and where."""
+        return read(path, cls)
+
+
+def readable(record: Any) -> bytes:
+    """The record as JSON that a person and git can read: its keys sorted, indented."""
+    return msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=1) + b"\n"
+
+
+def write(path: Path, record: Any) -> None:
+    """Put the record in the file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    with os.fdopen(handle, "wb") as file:
+        file.write(readable(record))
+    Path(temporary).chmod(0o644)
+    Path(temporary).replace(path)
+
+
+def read(path: Path, of: type[T]) -> T:
+    """The record of this type that is in the file, or RecordingError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=of)
+    except OSError as e:
+        raise RecordingError(f"{path} cannot be read: {e.strerror}") from e
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+        raise RecordingError(f"{path} is not a recording: {' '.join(str(e).split())}") from e
