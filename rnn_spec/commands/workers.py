@@ -46,7 +46,10 @@ def serve(subject: str) -> None:
     except SubjectError as e:
         raise CouldNotRun(str(e)) from e
     levels = [level for level in LEVELS if level in under_test.levels]
-    hello = wire.Hello(under_test.title, under_test.version(), "Python", levels, list(under_test.dtypes))
+    hello = wire.Hello(
+        under_test.title, under_test.version(), "Python", levels, list(under_test.dtypes),
+        declares=dict(under_test.declares),
+    )  # fmt: skip
     wire.serve(hello, under_test.run, sys.stdin.buffer, out)
 
 

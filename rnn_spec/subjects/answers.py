@@ -58,6 +58,7 @@ class AnswersSubject(Subject):
             raise SubjectError(f"{answers} is empty: its first line is the answer to hello")
         self.levels = frozenset(self.hello.levels)  # type: ignore[misc]
         self.dtypes = tuple(self.hello.dtypes)  # type: ignore[misc]
+        self.declares = self.hello.declares  # type: ignore[misc]
 
     def version(self) -> str:
         """What the answers say they are of."""

@@ -178,6 +178,7 @@ class WorkerSubject(Subject):
             raise SubjectError(f"worker {command!r} says hello not as the protocol says: {e}") from e
         self.levels = frozenset(self.hello.levels)  # type: ignore[misc]
         self.dtypes = tuple(self.hello.dtypes)  # type: ignore[misc]
+        self.declares = self.hello.declares  # type: ignore[misc]
 
     def start(self) -> wire.Hello:
         """Start the process and say hello to it."""
@@ -260,6 +261,42 @@ class TorchWorker(WorkerSubject):
     def __init__(self, python: str) -> None:
         """Start the one-file worker in that Python."""
         super().__init__(shlex.join([python, str(Path(__file__).with_name("torch_worker.py"))]))
+
+
+class LibtorchSubject(WorkerSubject):
+    """libtorch's C++ torch::nn::RNN: workers/libtorch, built."""
+
+    def __init__(self) -> None:
+        """Start the worker that has been built."""
+        make = "workers/libtorch/build python3 workers/libtorch/worker"
+        super().__init__(shlex.quote(ours("libtorch/worker", make)))
+
+
+class TensorFlowJSSubject(WorkerSubject):
+    """TensorFlow.js's simpleRNN in Node, on its backend cpu or wasm: workers/tfjs, its packages installed."""
+
+    def __init__(self, backend: str = "cpu") -> None:
+        """Start the worker on a backend."""
+        packages = ours("tfjs/node_modules", "npm install --prefix workers/tfjs --ignore-scripts")
+        super().__init__(shlex.join(["node", str(Path(packages).with_name("worker.mjs")), backend]))
+
+
+class OnnxRuntimeNodeSubject(WorkerSubject):
+    """ONNX Runtime in Node, native or wasm: workers/onnxruntime-node, its packages installed."""
+
+    def __init__(self, flavour: str = "native") -> None:
+        """Start the worker with one of the two."""
+        make = "npm install --prefix workers/onnxruntime-node --ignore-scripts"
+        packages = ours("onnxruntime-node/node_modules", make)
+        super().__init__(shlex.join(["node", str(Path(packages).with_name("worker.mjs")), flavour]))
+
+
+def ours(path: str, make: str) -> str:
+    """A file of the repository's workers/; SubjectError with the command that makes it where it is not."""
+    found = Path(__file__).parents[2] / "workers" / path
+    if not found.exists():
+        raise SubjectError(f"workers/{path} is not there: in a clone of rnn-spec's repository, run {make}")
+    return str(found)
 
 
 def greatest(case: Case) -> int:

@@ -16,7 +16,7 @@ from rnn_spec.cases.records import Case, Observation
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.spec.catalogue import clauses
-from rnn_spec.subjects import worker
+from rnn_spec.subjects import registry, worker
 from rnn_spec.subjects.base import SubjectError
 from rnn_spec.subjects.spec import SpecSubject
 
@@ -233,11 +233,16 @@ def test_ended_worker_leaves_no_process() -> None:
         ("worker:'unclosed", "is not a command: No closing quotation"),
         ("worker:./there-is-no-such-worker --flag", "is not a program that can be run"),
         ("torch@/no/such/python", "is not a program that can be run"),
+        ("libtorch", "run workers/libtorch/build python3 workers/libtorch/worker"),
+        ("tfjs:wasm", "run npm install --prefix workers/tfjs --ignore-scripts"),
+        ("onnxruntime-node", "run npm install --prefix workers/onnxruntime-node --ignore-scripts"),
     ],
 )
-def test_command_that_cannot_be_run_is_one_sentence(name: str, message: str) -> None:
-    """Nothing is started."""
-    from rnn_spec.subjects import registry
+def test_command_that_cannot_be_run_is_one_sentence(
+    name: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is started, and the sentence says what to do."""
+    monkeypatch.setattr(worker, "__file__", "/nowhere/rnn_spec/subjects/worker.py")
 
     with pytest.raises(SubjectError, match=message):
         registry.load(name)

@@ -1,7 +1,7 @@
 // libtorch's torch::nn::RNN under rnn-spec.
 //
-//     workers/libtorch/build python3 libtorch-worker    # against the torch that this Python has
-//     rnn-spec check worker:./libtorch-worker
+//     workers/libtorch/build python3 workers/libtorch/worker    # against the torch that this Python has
+//     rnn-spec check libtorch
 #include <torch/torch.h>
 #include <torch/version.h>
 

@@ -1,7 +1,7 @@
 // ONNX Runtime's operator RNN in Node under rnn-spec: native (default), or wasm.
 //
 //     npm install --prefix workers/onnxruntime-node --ignore-scripts
-//     rnn-spec check 'worker:node workers/onnxruntime-node/worker.mjs native'
+//     rnn-spec check onnxruntime-node:native
 //
 // The operator runs one layer in one or two directions, time-major, with both biases in one vector; the
 // adapter stacks. The model is built here, as the bytes that ONNX's protobuf schema gives it.

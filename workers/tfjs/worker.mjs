@@ -1,7 +1,7 @@
 // TensorFlow.js's tf.layers.simpleRNN under rnn-spec, on the backend that is named: cpu (default) or wasm.
 //
 //     npm install --prefix workers/tfjs --ignore-scripts
-//     rnn-spec check 'worker:node workers/tfjs/worker.mjs cpu'
+//     rnn-spec check tfjs:cpu
 //
 // A layer of it is one layer and one direction, batch-major, with one bias and no state of its own unless
 // it is given. The adapter stacks, and runs the reverse direction as a second layer with goBackwards.

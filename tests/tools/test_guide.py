@@ -1,0 +1,71 @@
+"""docs/guide.md: its commands run as they stand there, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnn_spec.cases.records import LEVELS
+from rnn_spec.commands.workers import LANGUAGES
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```console\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+INSTALL, PYTHON, CPP, JAVASCRIPT, FILES = BLOCKS
+    r"^```console\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """A PATH on which `rnn-spec` is the one under test, whether or not it is installed as a script."""
+    script = tmp_path / "bin" / "rnn-spec"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m rnn_spec "$@"\n')
+    script.chmod(0o755)
+    return f"{script.parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def run(commands: str, folder: Path, path: str) -> str:
+    """What the commands print; they have to succeed, every one."""
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["sh", "-euc", commands], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("commands", "needs"), [(PYTHON, "sh"), (CPP, "g++"), (JAVASCRIPT, "node")], ids=list(LANGUAGES)
+)
+def test_first_verdict_in_each_language(commands: str, needs: str, tmp_path: Path, path: str) -> None:
+    """The guide's steps take one from nothing to a verdict, and in C++ to one by files, too."""
+    if shutil.which(needs) is None:
+        pytest.skip(f"{needs} is not installed")
+    said = run(commands, tmp_path, path)
+
+    assert re.search(r"my_rnn 0\.1.* conforms: \d+ checks passed", said)
+    if commands == CPP:
+        assert re.search(r"my_rnn 0\.1.* conforms: \d+ checks passed", run(FILES, tmp_path, path))
+
+
+def test_levels_come_in_their_order() -> None:
+    """The guide names every level, in the order in which one reaches them."""
+    order = GUIDE.partition("in this order: ")[2].partition(".")[0]
+
+    assert tuple(re.findall(r"`(\w+)`", order)) == LEVELS
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link of a page is to a file that is there."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
