@@ -18,8 +18,6 @@ ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```console\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
 INSTALL, PYTHON, CPP, JAVASCRIPT, FILES = BLOCKS
-    r"^```console\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL
-)
 
 
 @pytest.fixture
