@@ -43,6 +43,7 @@ from rnn_spec.subjects import registry
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from rnn_spec.spec.catalogue import Clause
     from rnn_spec.subjects.base import Subject
 
 RESULTS = "rnn-spec-results"
@@ -226,9 +227,19 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         reproduction=script,
         known=expectation.id if expectation else None,
         difference=str(error) if report.failed else "",
+        level=level(clauses()[mark.args[0]], found),
     )
     report.user_properties.append(("verdict", vars(verdict)))
     return report
+
+
+def level(clause: Clause, check: Check | None) -> str:
+    """The last level that a check needed: its clause's, or one of the last case's that it asked.
+
+    Gradients do not count among a case's: they are asked for along with what a check looks at.
+    """
+    of_case = check.case.levels - {"gradients"} if check and check.case else frozenset()
+    return max({clause.profile} | of_case, key=LEVELS.index)
 
 
 def _outcome(report: pytest.TestReport) -> str:

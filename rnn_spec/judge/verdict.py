@@ -17,7 +17,8 @@ OUTCOMES = ("passed", "failed", "known", "not claimed")
 class Verdict:
     """One check's outcome. `headroom` is its worst error / bound, None where nothing was measured.
 
-    `message` is the whole text of a failure, `difference` the part of it that says what differs.
+    `message` is the whole text of a failure, `difference` the part of it that says what differs. `level`
+    is what a subject must claim to have been asked: the clause's own, or a later one that the case needs.
     """
 
     check: str
@@ -29,6 +30,7 @@ class Verdict:
     reproduction: str | None = None
     known: str | None = None
     difference: str = ""
+    level: str = ""
 
 
 def explain(clause: Clause, case: str | None, message: str, reproduction: str | None) -> str:

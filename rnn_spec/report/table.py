@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from rnn_spec.cases.records import LEVELS
 from rnn_spec.spec.catalogue import areas, clauses
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from rnn_spec.report.results import Results
 
+STANDINGS = {"conforms": "green", "does not conform": "red", "not claimed": "yellow", "not judged": "dim"}
 COLUMNS = ("clauses", "checks", "passed", "failed", "known", "not claimed", "not yet checked")
 
 
@@ -33,7 +35,31 @@ def show(results: Results, console: Console, *, failures: bool = True) -> None:
     for problem in results.problems:
         console.print(problem, style="bold red", highlight=False, soft_wrap=True)
     console.print()
+    for line in levels(results):
+        console.print(line, soft_wrap=True)
+    console.print()
     console.print(verdict(results))
+
+
+def standing(results: Results) -> dict[str, str]:
+    """Each level's standing, by the checks that needed it; not judged: claimed, and no check of it ran."""
+    counts: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
+    for v in results.verdicts:
+        if v.level:
+            counts[v.level][v.outcome] += 1
+    idle = {level: "not judged" if level in results.levels else "not claimed" for level in LEVELS}
+    return {
+        level: "does not conform" if n["failed"] else "conforms" if n["passed"] else idle[level]
+        for level, n in counts.items()
+    }
+
+
+def levels(results: Results) -> Iterator[Text]:
+    """A line for each standing, with the levels of that standing."""
+    of = standing(results)
+    for word, style in STANDINGS.items():
+        if found := [level for level, is_ in of.items() if is_ == word]:
+            yield Text.assemble((f"{word}: ", f"bold {style}"), ", ".join(found))
 
 
 def by_area(results: Results) -> Table:

@@ -13,6 +13,7 @@ from rnn_spec.cases.records import Bound, Case, Error, Observation
 from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.trial import Trial
+from rnn_spec.plugin import level
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.base import Subject
 from rnn_spec.subjects.spec import SpecSubject
@@ -324,3 +325,22 @@ def test_subject_that_raises_in_the_backward_pass_fails_at_gradients_alone() -> 
         said = outcome(clause, lambda case, check: check.conforms(case, "grad input"))
         assert said == "raised ValueError in backward: no gradient of one step"
     assert "backward" in outcome("GRD-01", lambda case, check: check.conforms(case, "output"))
+
+
+@pytest.mark.parametrize(
+    ("clause", "case", "expected"),
+    [
+        ("REC-04", "small-L1-tanh-float32", "sequence"),
+        ("REC-04", "small-L2-tanh-bi-float32", "bidirectional"),
+        ("REC-04", "small-L2-tanh-bi-float16", "precision"),
+        ("GRD-01", "small-L2-tanh-bi-float32", "gradients"),
+        ("BF-01", "small-L1-tanh-batch_first-float32", "torch_api"),
+        ("PAR-03", None, "cell"),
+    ],
+)
+def test_level_of_a_check_is_the_last_that_it_needed(clause: str, case: str | None, expected: str) -> None:
+    """Its clause's, or a later one of its case's; gradients only where the clause is about them."""
+    asked = check(SpecSubject(), clause)
+    asked.case = Recipe.parse(case).case() if case else None
+
+    assert level(clauses()[clause], asked) == expected
