@@ -14,6 +14,8 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rnn_spec import wire
 from rnn_spec.cases.product import Recipe, standard
@@ -22,6 +24,7 @@ from rnn_spec.judge.compare import same
 from rnn_spec.subjects.registry import load
 from rnn_spec.subjects.spec import SpecSubject
 
+NAMES = ("seq", "output", "h_n", "gradients", "dtypes", "error", "shape", "data", "input", "warnings", "drew")
 CASE = Recipe.parse("small-L2-tanh-bi-float32").case()
 
 
@@ -152,3 +155,25 @@ def test_torch_worker_keeps_prints_out_of_its_answers() -> None:
     )
 
     assert ran.stdout.startswith(b"hi\n{")
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("NaN")
+KEYS = st.sampled_from(NAMES) | st.text(max_size=4)
+
+
+@given(st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner), max_leaves=20))
+def test_no_json_does_anything_but_be_read_or_refused(value: Any) -> None:
+    """Whatever a worker says, it is an answer or a WireError."""
+    try:
+        answer = wire.decode(json.dumps(value).encode(), wire.Answer)
+    except wire.WireError:
+        return
+
+    assert isinstance(answer.seq, int)
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_do_anything_but_be_refused(line: bytes) -> None:
+    """Rubbish is quoted, and not believed."""
+    with pytest.raises(wire.WireError):
+        wire.decode(line, wire.Answer)

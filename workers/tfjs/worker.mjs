@@ -80,9 +80,18 @@ function gradients(layers, { config, cotangents }, input, h_0, mask) {
   return found;
 }
 
+const MOST = 2e8;
+
+/** How many multiplications the forward pass takes. */
+function work({ config: { hidden_size: H, num_layers, bidirectional }, input: { shape: [T, N, I] } }) {
+  const D = bidirectional ? 2 : 1;
+  return T * N * D * H * (I + H + (num_layers - 1) * (D * H + H));
+}
+
 function run(c) {
   const inputs = [c, ...c.earlier].map((call) => call.input);
   if (c.config.batch_first || inputs.some(({ shape }) => shape.length !== 3)) return { unsupported: "the adapter takes (T, N, I)" };
+  if (backend === "cpu" && work(c) > MOST) return { unsupported: `more than ${MOST} multiplications: minutes in plain JavaScript` };
   tf.engine().startScope();
   try {
     const layers = build(c);
