@@ -38,6 +38,10 @@ class NotClaimed(Exception):
     """The check needs something that the subject does not claim; the message says what."""
 
 
+class NoGradients(NotClaimed):
+    """The check needs gradients, and the subject claims none, or has raised at them."""
+
+
 class Memory:
     """What has been asked and computed in this run, so that many checks may look at one answer."""
 
@@ -191,7 +195,7 @@ class Check:
     def gradients(self, case: Case) -> Mapping[str, np.ndarray]:
         """The subject's gradients; NotClaimed where it claims none."""
         if self.forward_only or "gradients" not in self.subject.levels:
-            raise NotClaimed("not claimed: gradients")
+            raise NoGradients("not claimed: gradients")
         return self.ask(case).gradients
 
     def told(self, what: str, fact: Any) -> Any:

@@ -324,6 +324,8 @@ def test_subject_that_raises_in_the_backward_pass_fails_at_gradients_alone() -> 
     for clause in ("GRD-01", "PCK-11", "PRC-02"):
         said = outcome(clause, lambda case, check: check.conforms(case, "grad input"))
         assert said == "raised ValueError in backward: no gradient of one step"
+    with pytest.raises(NotClaimed, match="parameter shapes"):
+        outcome("PAR-03", lambda case, check: (check.ask(case), check.told("parameter shapes", None)))
     assert "backward" in outcome("GRD-01", lambda case, check: check.conforms(case, "output"))
 
 

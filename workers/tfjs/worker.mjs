@@ -51,7 +51,8 @@ function forward(layers, input, h_0, mask) {
       let [output, state] = layer.apply(x, options);
       if (direction === 1) output = output.reverse(1);
       last.push(state);
-      return mask ? output.mul(mask.expandDims(-1)) : output; // padding repeats the last output: torch has zeros
+      // In the padding the framework repeats the last output, and torch has zeros.
+      return mask ? tf.where(mask.expandDims(-1).cast("bool").broadcastTo(output.shape), output, tf.zerosLike(output)) : output;
     });
     x = outputs.length > 1 ? tf.concat(outputs, 2) : outputs[0];
   });
