@@ -311,7 +311,7 @@ def test_subject_that_raises_in_the_backward_pass_fails_at_gradients_alone() -> 
     """Clauses of other levels are judged without gradients; a test of gradients fails whatever its clause."""
     recipe = Recipe.parse("small-L1-tanh-float64")
 
-    def outcome(clause: str, test: Callable[..., None]) -> str:
+    def outcome(clause: str, test: Callable[..., Any]) -> str:
         trial = Trial("t", clause, test, {"case": recipe}, ("case", "check"))
         try:
             trial.run(Check(clauses()[clause], RaisesBackward()))
