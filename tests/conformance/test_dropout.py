@@ -280,13 +280,16 @@ def test_evaluation_mode_ignores_dropout(case, check):
 @clause("DRP-11")
 @standard(training=True, dropout=0.0)
 def test_without_dropout_training_mode_is_evaluation_mode(case, check):
-    """With dropout=0 training mode gives every number that evaluation mode gives, bit for bit."""
+    """With dropout=0 training mode gives every number that evaluation mode gives, within the bound.
+
+    Not bit for bit: a kernel that keeps what the gradient needs may add up in another order.
+    """
     evaluation = case.derive("eval", training=False)
 
-    expected = check.ask(evaluation).arrays()
+    expected, bounds = check.ask(evaluation).arrays(), check.expect(evaluation).arrays
 
     for name, got in check.ask(case).arrays().items():
-        check.equal(name, got, expected[name])
+        check.agree(name, got, expected[name], bounds[name])
 
 
 @clause("DRP-12")
