@@ -26,10 +26,12 @@ def conformance() -> None:
 @conformance.command()
 @click.argument("results", type=click.Path(dir_okay=False, path_type=Path))
 @_fixtures
-def add(results: Path, fixtures: Path) -> None:
+@click.option("--name", default="", help="The subject's name here, where it was judged as a worker.")
+@click.option("--options", default="", help="What else the command said, such as --no-smoke.")
+def add(results: Path, fixtures: Path, name: str, options: str) -> None:
     """Make a fixture of the RESULTS of a whole run."""
     try:
-        card = report.Card.of(Results.read(results))
+        card = report.Card.of(Results.read(results), name, options)
     except (OSError, ValueError, msgspec.DecodeError) as e:
         raise CouldNotRun(f"{results} cannot be made a fixture: {e}") from e
     click.echo(f"written: {report.write_card(card, fixtures)}")

@@ -8,6 +8,7 @@ its reproduction is a script that needs the subject's framework alone.
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -58,18 +59,19 @@ class Card:
     failures: list[Failure] = field(default_factory=list)
 
     @classmethod
-    def of(cls, results: Results) -> Card:
-        """The card of a run; ValueError where the run was not whole."""
+    def of(cls, results: Results, name: str = "", options: str = "") -> Card:
+        """The card of a run, under the subject's own name or another; ValueError where it was not whole."""
         if not results.complete or results.problems or not results.levels:
             raise ValueError(f"the run of {results.subject} is not whole: {'; '.join(results.problems)}")
+        command = f"rnn-spec check {shlex.quote(results.subject)} {options}".strip()
         by_level: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
         by_clause: dict[str, Counter[str]] = {}
         for v in results.verdicts:
             by_level[clauses()[v.clause].profile][v.outcome] += 1
             by_clause.setdefault(v.clause, Counter())[v.outcome] += 1
         return cls(
-            results.subject, results.version, results.rnn_spec, results.python, results.numpy,
-            results.platform, f"rnn-spec check {results.subject}", results.levels, results.dtypes,
+            name or results.subject, results.version, results.rnn_spec, results.python, results.numpy,
+            results.platform, command, results.levels, results.dtypes,
             results.declares, results.diagnoses,
             {level: dict(sorted(counts.items())) for level, counts in by_level.items()},
             {id: dict(sorted(n.items())) for id, n in by_clause.items() if set(n) != {"not claimed"}},

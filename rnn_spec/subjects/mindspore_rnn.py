@@ -69,6 +69,10 @@ class MindSporeSubject(Peer):
                 weights.append(parameter)
         return config, rnn, weights
 
+    def seed(self, seed: int) -> None:
+        """Seed MindSpore's generators."""
+        self.mindspore.set_seed(seed)
+
     def answer(self, network: Any, question: Question) -> Answer:
         """Call the stack; mindspore.value_and_grad differentiates."""
         config, rnn, weights = network

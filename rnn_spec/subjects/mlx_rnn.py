@@ -62,14 +62,15 @@ class MlxSubject(Peer):
         config, rnns, parameters = network
         names = [list(own) for own in parameters]
         flat = [a for own in parameters for a in own.values()]
-        leaves = [self.given(question.input), *([] if question.h_0 is None else [self.given(question.h_0)])]
+        # A leaf for each state: the gradient of indexing an array without elements ends the process.
+        leaves = [self.given(a) for a in (question.input, *(() if question.h_0 is None else question.h_0))]
         count = len(leaves)
 
         def forward(*leaves: Any) -> Any:
             rest = iter(leaves[count:])
             for rnn, own in zip(rnns, names, strict=True):
                 rnn.update({name: next(rest) for name in own})
-            return self.through(config, rnns, leaves[0], leaves[1] if count == 2 else None)
+            return self.through(config, rnns, leaves[0], leaves[1:count] or None)
 
         if question.cotangents is None:
             output, h_n = forward(*leaves, *flat)
@@ -78,7 +79,7 @@ class MlxSubject(Peer):
         (output, h_n), found = self.core.vjp(forward, [*leaves, *flat], cotangents)
         rest = iter(found[count:])
         own = [{name: Tagged(next(rest)) for name in layer} for layer in names]
-        h_0 = Tagged(found[1]) if count == 2 else None
+        h_0 = None if question.h_0 is None else np.stack([np.asarray(Tagged(g)) for g in found[1:count]])
         return Answer(Tagged(output), Tagged(h_n), Gradients(Tagged(found[0]), h_0, own))
 
     def through(self, config: Config, rnns: Any, x: Any, h_0: Any) -> Any:

@@ -57,6 +57,10 @@ class PaddleSubject(Peer):
             parameter.set_value(np.ascontiguousarray(a))
         return rnn
 
+    def seed(self, seed: int) -> None:
+        """Seed PaddlePaddle's generator."""
+        self.paddle.seed(seed)
+
     def answer(self, rnn: Any, question: Question) -> Answer:
         """Call the stack; paddle.grad differentiates.
 

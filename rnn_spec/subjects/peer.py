@@ -84,6 +84,9 @@ class Peer(Subject):
         """Call what `build` built."""
         raise NotImplementedError
 
+    def seed(self, seed: int) -> None:
+        """Seed what dropout draws from, where there is dropout."""
+
     def cannot(self, case: Case) -> str | None:
         """Why the framework cannot express this case, or None."""
         one, wanted = self.declares.get("nonlinearities", "both"), case.config.nonlinearity
@@ -104,6 +107,7 @@ class Peer(Subject):
         layers = carried(self.layout, case.config, case.parameters)
         made = [{name: self.array(a, case.dtype) for name, a in layer.items()} for layer in layers]
         network = self.build(case.config, made, case.dtype)
+        self.seed(case.seed)
         for call in case.earlier:
             self.answer(network, self.ask(case, call.input, call.h_0, call.training))
         alive = None  # (T, N, 1)

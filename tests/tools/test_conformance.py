@@ -1,0 +1,162 @@
+"""Tests of who conforms: cards made of results, findings, CONFORMANCE.md and its commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rnn_spec.cases.records import LEVELS
+from rnn_spec.cli import main
+from rnn_spec.judge.verdict import Verdict
+from rnn_spec.report import conformance
+from rnn_spec.report.results import Results
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "fixtures" / "conformance"
+FIXTURES = conformance.Fixtures.read(FOLDER)
+CARDS = {card.subject: card for card in FIXTURES.cards}
+
+
+def results(**changes: object) -> Results:
+    """A whole run with one check of each outcome, of clauses of three levels."""
+    verdicts = [
+        Verdict("a", "REC-01", "passed", headroom=0.5),
+        Verdict("b", "REC-01", "failed", headroom=2.0, difference="one\ntwo\nthree\nfour"),
+        Verdict("c", "STK-01", "passed"),
+        Verdict("d", "STK-02", "known"),
+        Verdict("e", "PCK-01", "not claimed"),
+    ]
+    found = Results("mine:x", "mine 1", complete=True, levels=["cell", "stack"], verdicts=verdicts)
+    for name, value in changes.items():
+        setattr(found, name, value)
+    return found
+
+
+def test_a_card_counts_by_level_and_keeps_the_failures() -> None:
+    """A level conforms, does not, or is not claimed; a failure keeps the first lines of what differs."""
+    card = conformance.Card.of(results())
+
+    assert card.says("cell") == "**does not conform** (1 of 2 fail)"
+    assert card.says("stack") == "conforms (1, 1 fail as known)"
+    assert card.says("lengths") == "not claimed"
+    assert card.says("gradients") == "not claimed"
+    assert card.failures == [conformance.Failure("b", "REC-01", "one\ntwo\nthree", 2.0)]
+    assert card.clauses["REC-01"] == {"failed": 1, "passed": 1}
+    assert "PCK-01" not in card.clauses
+
+
+@pytest.mark.parametrize(
+    "changes", [{"complete": False}, {"problems": ["REC-01 owes 3 checks"]}, {"levels": []}], ids=str
+)
+def test_a_run_that_is_not_whole_makes_no_card(changes: dict[str, object]) -> None:
+    """An interrupted run, one with problems, or one that does not say what is claimed, is refused."""
+    with pytest.raises(ValueError, match="the run of mine:x is not whole"):
+        conformance.Card.of(results(**changes))
+
+
+def test_a_card_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """Writing and reading is the identity."""
+    card = conformance.Card.of(results(), "other:name", "--no-smoke")
+
+    path = conformance.write_card(card, tmp_path)
+
+    assert path.name == "other-name.json"
+    assert conformance.read_card(path) == card
+    assert card.command == "rnn-spec check mine:x --no-smoke"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"subject": 1}', "{"], ids=str)
+def test_a_bad_fixture_is_one_sentence(text: str, tmp_path: Path) -> None:
+    """What is no card is refused, by name."""
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+
+    with pytest.raises(ValueError, match=r"bad\.json is not a conformance fixture") as raised:
+        conformance.read_card(path)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_the_document_is_that_of_the_fixtures() -> None:
+    """CONFORMANCE.md is what `rnn-spec conformance write` makes."""
+    assert conformance.markdown(FIXTURES) == (ROOT / "CONFORMANCE.md").read_text(encoding="utf-8")
+
+
+def test_the_document_has_a_column_for_each_level() -> None:
+    """The table's columns are the levels that there are, and its rows the subjects."""
+    lines = (ROOT / "CONFORMANCE.md").read_text(encoding="utf-8").splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("| subject | judged"))
+    rows = [line.split(" | ") for line in lines[head + 2 : head + 2 + len(CARDS)]]
+
+    assert lines[head].strip("| ").split(" | ")[2:] == [f"`{level}`" for level in LEVELS]
+    assert [row[0].strip("| `") for row in rows] == list(CARDS)
+
+
+@pytest.mark.parametrize("subject", CARDS)
+def test_every_failure_is_explained_and_small(subject: str) -> None:
+    """Each failure of a committed card has a finding, and the card stays below 30 KB."""
+    card = CARDS[subject]
+
+    assert FIXTURES.unexplained(card) == []
+    assert (FOLDER / f"{subject.replace(':', '-')}.json").stat().st_size < 30_000
+    assert set(card.levels) == set(LEVELS)
+    assert sum(len(f) for finding, f in FIXTURES.of(card)) >= len(card.failures)
+
+
+@pytest.mark.parametrize("finding", FIXTURES.findings, ids=lambda f: f.id)
+def test_every_finding_explains_what_was_seen(finding: conformance.Finding) -> None:
+    """A finding is of subjects with results, explains failures if it names checks, and has its script."""
+    script = FIXTURES.scripts[finding.reproduction]
+
+    assert set(finding.subjects) <= set(CARDS)
+    for subject in finding.subjects:
+        explained = [f for f in CARDS[subject].failures if finding.explains(subject, f)]
+        assert bool(explained) == bool(finding.checks)
+    assert len(script.splitlines()) <= 40
+    assert "rnn_spec" not in script
+    assert "expected" in script
+    compile(script, finding.reproduction, "exec")
+
+
+def test_no_script_is_without_a_finding() -> None:
+    """Each reproduction belongs to a finding."""
+    assert set(FIXTURES.scripts) == {finding.reproduction for finding in FIXTURES.findings}
+
+
+def test_results_become_a_fixture_and_the_document(tmp_path: Path) -> None:
+    """`conformance add` and `conformance write`, one after the other."""
+    results().write(tmp_path / "results.json")
+    (tmp_path / "findings.toml").write_text("")
+    folder = f"--fixtures={tmp_path}"
+
+    added = CliRunner().invoke(main, ["conformance", "add", str(tmp_path / "results.json"), folder])
+    (tmp_path / "results.json").unlink()
+    written = CliRunner().invoke(main, ["conformance", "write", folder, f"--to={tmp_path / 'C.md'}"])
+
+    assert (added.exit_code, written.exit_code) == (0, 0), added.output + written.output
+    assert "| `mine:x` | mine 1 | **does not conform** (1 of 2 fail)" in (tmp_path / "C.md").read_text()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]"], ids=str)
+def test_what_is_no_results_is_refused_in_one_sentence(text: str, tmp_path: Path) -> None:
+    """`conformance add` of something else exits with 2 and says what it was given."""
+    path = tmp_path / "results.json"
+    path.write_text(text)
+
+    done = CliRunner().invoke(main, ["conformance", "add", str(path), f"--fixtures={tmp_path}"])
+
+    assert done.exit_code == 2
+    assert done.output.startswith(f"Error: {path} cannot be made a fixture: ")
+    assert len(done.output.splitlines()) == 1
+
+
+def test_a_bad_findings_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    """`conformance write` names the file that is not as it must be."""
+    (tmp_path / "findings.toml").write_text('[[finding]]\nid = "x"\n')
+
+    done = CliRunner().invoke(main, ["conformance", "write", f"--fixtures={tmp_path}"])
+
+    assert done.exit_code == 2
+    assert "findings.toml: Object missing required field" in done.output
+    assert len(done.output.splitlines()) == 1
