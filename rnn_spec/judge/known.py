@@ -48,11 +48,16 @@ class Known:
 
     def expects(self, check: str) -> bool:
         """Whether the check of this id is expected to fail; ``*`` stands for anything."""
-        return any(fnmatchcase(check, pattern.replace("[", "[[]")) for pattern in self.checks)
+        return any(matches(check, pattern) for pattern in self.checks)
 
     def explains(self, message: str) -> bool:
         """Whether a failure with this message is the recorded one."""
         return re.search(self.message, message) is not None
+
+
+def matches(id: str, pattern: str) -> bool:
+    """Whether the pattern is of this id: ``*`` stands for anything, and brackets for themselves."""
+    return fnmatchcase(id, pattern.replace("[", "[[]"))
 
 
 @cache

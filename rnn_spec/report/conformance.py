@@ -12,12 +12,12 @@ import shlex
 import tomllib
 from collections import Counter
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from rnn_spec.cases.records import LEVELS
+from rnn_spec.judge.known import matches
 from rnn_spec.spec.catalogue import clauses
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Finding:
 
     def explains(self, subject: str, failure: Failure) -> bool:
         """Whether this is what lies behind a failure."""
-        named = any(fnmatchcase(failure.check, pattern.replace("[", "[[]")) for pattern in self.checks)
+        named = any(matches(failure.check, pattern) for pattern in self.checks)
         return subject in self.subjects and named and re.search(self.message, failure.difference) is not None
 
 

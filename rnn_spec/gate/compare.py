@@ -1,0 +1,329 @@
+"""What changed between two recordings: each difference is one Change of one verdict, by a table of rules."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from rnn_spec.cases.product import Recipe
+from rnn_spec.gate.recording import Arrays, Bits, Fact, Recording, Warned
+from rnn_spec.judge.known import known, matches
+from rnn_spec.spec.catalogue import clauses
+
+LONGEST = 160
+"""How many characters of a value or a message a line shows."""
+NAMED = 3
+"""How many checks or arrays a line names."""
+
+
+class Verdict(NamedTuple):
+    """What a change is a change of; `fails` says whether it fails the gate unless told otherwise."""
+
+    title: str
+    fails: bool
+
+
+VERDICTS = {
+    "conformance": Verdict("Clauses that newly fail or pass", True),
+    "behaviour": Verdict("Newly raises, newly accepts, another class, another value", True),
+    "beyond": Verdict("Numbers beyond the bound", True),
+    "checkpoints": Verdict("Checkpoints", True),
+    "routes": Verdict("Execution routes: script, trace, compile, export, ONNX", False),
+    "numerics": Verdict("Numbers that moved within the bound", False),
+    "streams": Verdict("Random streams: seeded initial values and dropout", False),
+    "wording": Verdict("Messages and warnings only", False),
+    "speed": Verdict("Speed", False),
+}
+"""Every verdict, in the order in which a report shows them."""
+
+KINDS = {
+    "behaviour": ("behaviour", "behaviour"),
+    "numerics": ("numerics", "behaviour"),
+    "stream": ("streams", "behaviour"),
+    "checkpoint": ("checkpoints", "checkpoints"),
+    "route": ("routes", "routes"),
+}
+"""By a probe's kind: the verdict on another value, and the verdict on anything else that came of it."""
+
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One difference: `id` is that of a probe, a case or a clause, `line` says it to a person.
+
+    `better` marks a clause that newly passes and none of whose checks newly fails: it fails no gate.
+    `accepted` is the reason that the accepted-changes file gives.
+    """
+
+    verdict: str
+    id: str
+    line: str
+    clause: str | None = None
+    advice: str | None = None
+    better: bool = False
+    accepted: str | None = None
+
+
+class Probe(Protocol):
+    """What is known of a probe without running it."""
+
+    sentence: str
+    kind: str
+    clause: str | None
+
+
+def compare(a: Recording, b: Recording, probes: Mapping[str, Probe]) -> list[Change]:
+    """Every difference between two recordings, in the order of VERDICTS and then by id."""
+    found = [
+        *(_fact(id, probes.get(id), *pair) for id, *pair in _differing(a.probes, b.probes)),
+        *(_case(id, *pair) for id, *pair in _differing(a.cases, b.cases)),
+        *(_clause(id, a, b) for id, *_ in _differing(_judged(a), _judged(b))),
+    ]
+    order = list(VERDICTS)
+    return sorted(map(advised, found), key=lambda change: (order.index(change.verdict), change.id))
+
+
+def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    for id in sorted(a.keys() | b.keys()):
+        if _bytes(a.get(id)) != _bytes(b.get(id)):
+            yield id, a.get(id), b.get(id)
+
+
+def _bytes(x: Any) -> bytes:
+    """What tells 1 from 1.0 and from true, and 0.0 from -0.0, as == does not."""
+    return msgspec.json.encode(x, order="sorted")
+
+
+# -- probes -----------------------------------------------------------------------------------------
+
+
+class Rule(NamedTuple):
+    """How two differing facts are told apart; `column` says which of a kind's verdicts, or is one itself."""
+
+    holds: Callable[[Fact, Fact], bool]
+    column: int | str
+
+
+VALUE, OUTCOME = 0, 1
+
+RULES = (
+    Rule(lambda a, b: a.died != b.died, "behaviour"),
+    Rule(lambda a, b: _outcome(a) != _outcome(b), OUTCOME),
+    Rule(lambda a, b: bool(a.raised and b.raised and a.raised.type != b.raised.type), OUTCOME),
+    Rule(lambda a, b: a.raised != b.raised or a.absent != b.absent, "wording"),
+    Rule(lambda a, b: _bytes(_unworded(a.value)) != _bytes(_unworded(b.value)), VALUE),
+    Rule(lambda a, b: True, "wording"),  # messages inside a value, warnings
+)
+"""The first that holds of two facts that differ decides; the last always does, so no difference is lost."""
+
+
+def _outcome(fact: Fact) -> str:
+    found = {"died": fact.died, "absent": fact.absent, "raised": fact.raised}
+    return next((name for name, held in found.items() if held is not None), "value")
+
+
+def _unworded(value: Any) -> Any:
+    """The value with every exception told in it reduced to its class."""
+    if isinstance(value, str):
+        return re.sub(r"^(\w+(?:Error|Exception|Warning|Exit)\b): .*", r"\1", value, flags=re.DOTALL)
+    if isinstance(value, list):
+        return [_unworded(x) for x in value]
+    return {k: _unworded(x) for k, x in value.items()} if isinstance(value, dict) else value
+
+
+def _fact(id: str, probe: Probe | None, a: Fact | None, b: Fact | None) -> Change:
+    kind = KINDS[probe.kind if probe else "behaviour"]
+    title = probe.sentence.rstrip(".") if probe else id
+    clause = probe.clause if probe else None
+    if a is None or b is None:
+        was, now = ("was not asked" if x is None else said(x) for x in (a, b))
+        return Change(kind[VALUE], id, f"{title}: {was}, {'now ' * (a is None)}{now}", clause)
+    column = next(rule.column for rule in RULES if rule.holds(a, b))
+    verdict = column if isinstance(column, str) else kind[column]
+    words = [w for w in (_outcomes(a, b), _warnings(a.warnings, b.warnings)) if w]
+    return Change(verdict, id, f"{title}: {'; '.join(words)}", clause)
+
+
+def _outcomes(a: Fact, b: Fact) -> str:
+    """What was and what is, or nothing where only warnings differ."""
+    if _bytes([a.value, a.raised, a.died, a.absent]) == _bytes([b.value, b.raised, b.died, b.absent]):
+        return ""
+    if _outcome(a) == _outcome(b) == "value":
+        return _values(a.value, b.value)
+    accepted = {_outcome(a), _outcome(b)} == {"value", "raised"}
+    if _outcome(a) == "value":
+        was = "was accepted" if accepted else f"was {said(a)}"
+        return f"{was}, now {said(b)}"
+    return f"was {said(a)}, now " + ("accepted" + _brief(b.value) if accepted else said(b))
+
+
+def _brief(value: Any) -> str:
+    return "" if value is None else f": {shown(value)}"
+
+
+def said(fact: Fact) -> str:
+    """What came of a probe, in words."""
+    if fact.died is not None:
+        return f"death ({fact.died})"
+    if fact.absent is not None:
+        return f"absent ({fact.absent})"
+    if fact.raised is not None:
+        return f"{fact.raised.type} {short(repr(fact.raised.message))}"
+    return "no value" if fact.value is None else shown(fact.value)
+
+
+def _values(a: Any, b: Any) -> str:
+    """What differs of two values: only the parts that do, where they are lists of names or dicts."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        moved = [key for key, *_ in _differing(a, b)]
+        return "; ".join(
+            f"{key} was {shown(a[key])}, now {shown(b[key])}"
+            if key in a and key in b
+            else f"{key} " + (f"is new: {shown(b[key])}" if key in b else f"is gone: it was {shown(a[key])}")
+            for key in moved[:NAMED]
+        ) + (f"; and {len(moved) - NAMED} more" if len(moved) > NAMED else "")
+    if isinstance(a, list) and isinstance(b, list) and all(isinstance(x, str) for x in a + b):
+        gone, new = [x for x in a if x not in b], [x for x in b if x not in a]
+        if (gone or new) and len(short(shown(a))) > LONGEST // 2:
+            parts = [("no longer has", gone), ("now has", new)]
+            return ", ".join(f"{word} {shown(names)}" for word, names in parts if names)
+    return f"was {shown(a)}, now {shown(b)}"
+
+
+def shown(value: Any) -> str:
+    """A value as a line shows it."""
+    return short(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+
+
+def short(text: str) -> str:
+    """At most LONGEST characters of a text."""
+    return text if len(text) <= LONGEST else text[: LONGEST - 4] + " ..."
+
+
+def _warnings(a: tuple[Warned, ...], b: tuple[Warned, ...]) -> str:
+    if a == b:
+        return ""
+    gone, new = [w for w in a if w not in b], [w for w in b if w not in a]
+    parts = [("no longer warns", gone), ("now warns", new)]
+    said = [f"{word}: {w.category} {short(repr(w.message))}" for word, ws in parts for w in ws]
+    return "; ".join(said) or f"gives {len(b)} warnings, was {len(a)}, or in another order"
+
+
+# -- cases ------------------------------------------------------------------------------------------
+
+
+def _case(id: str, a: Arrays | None, b: Arrays | None) -> Change:
+    if a is None or b is None:
+        return Change(
+            "numerics", id, f"case {id}: " + ("was not asked" if a is None else "is not asked any more")
+        )
+    if a.error != b.error:
+        one, other = a.error, b.error
+        same = one and other and (one.phase, one.type) == (other.phase, other.type)
+        was, now = (
+            f"{e.type} {short(repr(e.message))} in {e.phase}" if e else "computed" for e in (one, other)
+        )
+        return Change("wording" if same else "behaviour", id, f"case {id}: was {was}, now {now}")
+    moved = {name: (x, y) for name, x, y in _differing(a.arrays, b.arrays)}
+    gone = [name for name, (x, y) in moved.items() if x is None or y is None or x.shape != y.shape]
+    if gone:
+        words = [f"{n} was {_shape(moved[n][0])}, now {_shape(moved[n][1])}" for n in gone[:NAMED]]
+        return Change("behaviour", id, f"case {id}: {'; '.join(words)}")
+    before, after = (_worst(pair[i] for pair in moved.values()) for i in (0, 1))
+    names = ", ".join(list(moved)[:NAMED]) + (f" and {len(moved) - NAMED} more" if len(moved) > NAMED else "")
+    room = f"headroom {_ratio(after)}, was {_ratio(before)}"
+    if all(x.bits == y.bits for x, y in moved.values()):
+        return Change(
+            "numerics", id, f"case {id}: {names} have the same bits, judged by another bound; {room}"
+        )
+    within = "streams" if _random(id) else "numerics"
+    verdict = "beyond" if after is not None and after > 1 else within
+    return Change(verdict, id, f"case {id}: {names} moved; {room}")
+
+
+def _shape(bits: Bits | None) -> str:
+    return "not there" if bits is None else str(tuple(bits.shape))
+
+
+def _worst(arrays: Iterator[Bits]) -> float | None:
+    return max((x.headroom for x in arrays if x.headroom is not None), default=None)
+
+
+def _ratio(headroom: float | None) -> str:
+    return "not known" if headroom is None else f"{headroom:.2g}"
+
+
+def _random(id: str) -> bool:
+    """Whether the case's answer depends on random numbers: dropout that acts, and keeps some."""
+    try:
+        recipe = Recipe.parse(id)
+    except ValueError:
+        return False
+    return recipe.training and 0 < recipe.dropout < 1 and recipe.num_layers > 1
+
+
+# -- clauses ----------------------------------------------------------------------------------------
+
+
+def _judged(recording: Recording) -> dict[str, Any]:
+    ids = recording.failing.keys() | recording.passed.keys()
+    judged = {id: [sorted(recording.failing.get(id, [])), recording.passed.get(id, 0)] for id in ids}
+    return {id: found for id, found in judged.items() if any(found)}
+
+
+def _clause(id: str, a: Recording, b: Recording) -> Change:
+    was, now = set(a.failing.get(id, [])), set(b.failing.get(id, []))
+    fails, passes = sorted(now - was), sorted(was - now)
+    text = clauses()[id].text if id in clauses() else id
+    parts = [
+        (f"{_count(fails, 'newly fails', 'newly fail')}: {_named(fails)}", fails),
+        (f"{_count(passes, 'no longer fails', 'no longer fail')}: {_named(passes)}", passes),
+        (f"{b.passed.get(id, 0)} checks pass, {a.passed.get(id, 0)} did", not (fails or passes)),
+    ]
+    words = "; ".join(said for said, there in parts if there)
+    better = not fails and b.passed.get(id, 0) >= a.passed.get(id, 0)
+    advice = next((f"{k.happens} {k.issue}" for k in known() if any(map(k.expects, fails))), None)
+    if advice is None and fails and id in clauses():
+        advice = clauses()[id].leads_to
+    return Change("conformance", id, f"{text} {words}", id, advice, better=better)
+
+
+def _count(checks: list[str], one: str, many: str) -> str:
+    return f"1 check {one}" if len(checks) == 1 else f"{len(checks)} checks {many}"
+
+
+def _named(checks: list[str]) -> str:
+    return ", ".join(checks[:NAMED]) + (f" and {len(checks) - NAMED} more" if len(checks) > NAMED else "")
+
+
+# -- what to do about it ----------------------------------------------------------------------------
+
+
+class Advice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to do about the changes of this verdict whose id matches, and whose line contains `says`."""
+
+    id: str
+    verdict: str
+    advice: str
+    says: str = ""
+
+    def fits(self, change: Change) -> bool:
+        """Whether it is about this change."""
+        return self.verdict == change.verdict and matches(change.id, self.id) and self.says in change.line
+
+
+@cache
+def advice() -> tuple[Advice, ...]:
+    """advice.toml, in its order: the first that fits a change is given."""
+    rows = tomllib.loads(Path(__file__).with_name("advice.toml").read_text(encoding="utf-8"))["advice"]
+    return msgspec.convert(tuple(rows), tuple[Advice, ...])
+
+
+def advised(change: Change) -> Change:
+    """The change with what to do about it, where that is known and not said yet."""
+    found = next((row.advice for row in advice() if row.fits(change)), None)
+    return msgspec.structs.replace(change, advice=change.advice or found)

@@ -1,0 +1,286 @@
+"""Every difference of two recordings is one change, under the right verdict, in words."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnn_spec.cases.records import Error
+from rnn_spec.gate import accepted
+from rnn_spec.gate.compare import KINDS, VERDICTS, advice, compare
+from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Raised, Recording, RecordingError, Warned
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rnn_spec.gate.compare import Change
+
+HEADER = Header("torch", "torch 2.13.0")
+PROBES: Any = {
+    "refuse/input_size-0": SimpleNamespace(sentence="input_size=0.", kind="behaviour", clause="ERR-01"),
+    "precision/half": SimpleNamespace(sentence="A float16 forward.", kind="numerics", clause=None),
+    "init/seeded": SimpleNamespace(sentence="Seeded parameters.", kind="stream", clause=None),
+    "checkpoint/1.6.0": SimpleNamespace(sentence="A file of 1.6.0.", kind="checkpoint", clause=None),
+    "route/export": SimpleNamespace(sentence="torch.export.", kind="route", clause=None),
+}
+SMALL, RANDOM = "small-L1-tanh-float32", "small-L2-tanh-p0.5-train-float32"
+
+
+def recording(**parts: Any) -> Recording:
+    """A recording with these parts and nothing else."""
+    return Recording(HEADER, **parts)
+
+
+def probe_change(id: str, a: Fact, b: Fact) -> Change:
+    """The one change between two recordings that differ in this probe."""
+    (change,) = compare(recording(probes={id: a}), recording(probes={id: b}), PROBES)
+    return change
+
+
+def raised(kind: str, message: str) -> Fact:
+    """A fact that is an exception."""
+    return Fact(raised=Raised(kind, message))
+
+
+GREATER = raised("ValueError", "input_size must be greater than zero")
+PLANTED = [
+    ("refuse/input_size-0", Fact(), GREATER, "behaviour",
+     "input_size=0: was accepted, now ValueError 'input_size must be greater than zero'"),
+    ("refuse/input_size-0", GREATER, Fact("RNN(0, 4)"), "behaviour",
+     "input_size=0: was ValueError 'input_size must be greater than zero', now accepted: RNN(0, 4)"),
+    ("refuse/input_size-0", raised("TypeError", "no"), raised("ValueError", "no"), "behaviour",
+     "input_size=0: was TypeError 'no', now ValueError 'no'"),
+    ("refuse/input_size-0", raised("ValueError", "a"), raised("ValueError", "b"), "wording",
+     "input_size=0: was ValueError 'a', now ValueError 'b'"),
+    ("refuse/input_size-0", Fact(1), Fact(2), "behaviour", "input_size=0: was 1, now 2"),
+    ("refuse/input_size-0", Fact(1), Fact(True), "behaviour", "input_size=0: was 1, now true"),
+    ("refuse/input_size-0", Fact(0.0), Fact(-0.0), "behaviour", "input_size=0: was 0.0, now -0.0"),
+    ("refuse/input_size-0", Fact({"a": 1, "b": 2}), Fact({"a": 1, "c": 2}), "behaviour",
+     "input_size=0: b is gone: it was 2; c is new: 2"),
+    ("refuse/input_size-0", Fact(["ValueError: a"]), Fact(["ValueError: b"]), "wording",
+     'input_size=0: was ["ValueError: a"], now ["ValueError: b"]'),
+    ("refuse/input_size-0", Fact(["ValueError: a"]), Fact(["TypeError: a"]), "behaviour",
+     'input_size=0: was ["ValueError: a"], now ["TypeError: a"]'),
+    ("refuse/input_size-0", Fact(1), Fact(1, warnings=(Warned("UserWarning", "w"),)), "wording",
+     "input_size=0: now warns: UserWarning 'w'"),
+    ("refuse/input_size-0", Fact(1), Fact(2, warnings=(Warned("UserWarning", "w"),)), "behaviour",
+     "input_size=0: was 1, now 2; now warns: UserWarning 'w'"),
+    ("route/export", Fact(1), Fact(died="SIGSEGV"), "behaviour", "torch.export: was 1, now death (SIGSEGV)"),
+    ("route/export", Fact(absent="torch.export"), Fact(1), "routes",
+     "torch.export: was absent (torch.export), now 1"),
+    ("route/export", Fact(1), GREATER, "routes",
+     "torch.export: was accepted, now ValueError 'input_size must be greater than zero'"),
+    ("init/seeded", Fact("00ff"), Fact("ff00"), "streams", "Seeded parameters: was 00ff, now ff00"),
+    ("init/seeded", Fact("00ff"), GREATER, "behaviour",
+     "Seeded parameters: was accepted, now ValueError 'input_size must be greater than zero'"),
+    ("precision/half", Fact("00ff"), Fact("ff00"), "numerics", "A float16 forward: was 00ff, now ff00"),
+    ("checkpoint/1.6.0", Fact("read"), raised("UnpicklingError", "no"), "checkpoints",
+     "A file of 1.6.0: was accepted, now UnpicklingError 'no'"),
+    ("checkpoint/1.6.0", Fact("read"), Fact("read in part"), "checkpoints",
+     "A file of 1.6.0: was read, now read in part"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("id", "a", "b", "verdict", "line"), PLANTED)
+def test_a_probe_that_changed_is_told_under_its_verdict(
+    id: str, a: Fact, b: Fact, verdict: str, line: str
+) -> None:
+    """The verdict is by the kind of probe and of change; the line says what was, and what is."""
+    change = probe_change(id, a, b)
+
+    assert (verdict, line) == (change.verdict, change.line)
+    assert change.clause == PROBES[id].clause
+
+
+def test_a_probe_that_only_one_of_them_has_is_told() -> None:
+    """Recordings of two versions of rnn-spec may differ in what was asked."""
+    (new,) = compare(recording(), recording(probes={"area/new": Fact(3)}), PROBES)
+    (old,) = compare(recording(probes={"area/new": Fact(3)}), recording(), PROBES)
+
+    assert new.line == "area/new: was not asked, now 3"
+    assert old.line == "area/new: 3, was not asked"
+
+
+ARRAYS = {"output": Bits("00", (5, 2, 4), 0.03), "h_n": Bits("01", (1, 2, 4), 0.02)}
+
+
+def moved(headroom: float | None, shape: tuple[int, ...] = (5, 2, 4)) -> Arrays:
+    """ARRAYS, with another output."""
+    return Arrays({**ARRAYS, "output": Bits("ff", shape, headroom)})
+
+
+@pytest.mark.parametrize(
+    ("id", "b", "verdict", "said"),
+    [
+        (SMALL, moved(0.05), "numerics", f"case {SMALL}: output moved; headroom 0.05, was 0.03"),
+        (SMALL, moved(1.5), "beyond", f"case {SMALL}: output moved; headroom 1.5, was 0.03"),
+        (SMALL, moved(None), "numerics", "headroom not known, was 0.03"),
+        (RANDOM, moved(0.05), "streams", f"case {RANDOM}: output moved"),
+        (RANDOM, moved(1.5), "beyond", "headroom 1.5"),
+        (SMALL, moved(0.05, (2, 5, 4)), "behaviour", "output was (5, 2, 4), now (2, 5, 4)"),
+        (SMALL, Arrays({"output": ARRAYS["output"]}), "behaviour", "h_n was (1, 2, 4), now not there"),
+        (
+            SMALL,
+            Arrays(error=Error("forward", "RuntimeError", "no")),
+            "behaviour",
+            "was computed, now RuntimeError 'no' in forward",
+        ),
+        (
+            SMALL,
+            Arrays({**ARRAYS, "output": Bits("00", (5, 2, 4), 0.3)}),
+            "numerics",
+            "judged by another bound",
+        ),
+    ],
+)
+def test_a_case_that_changed_is_told_under_its_verdict(id: str, b: Arrays, verdict: str, said: str) -> None:
+    """Within the bound, beyond it, another random stream, another shape, an error."""
+    (change,) = compare(recording(cases={id: Arrays(ARRAYS)}), recording(cases={id: b}), PROBES)
+
+    assert change.verdict == verdict
+    assert said in change.line
+
+
+def test_another_message_of_a_case_is_wording() -> None:
+    """The same class in the same phase says the same."""
+    a, b = (Arrays(error=Error("forward", "RuntimeError", message)) for message in ("one", "two"))
+
+    (change,) = compare(recording(cases={SMALL: a}), recording(cases={SMALL: b}), PROBES)
+
+    assert change.verdict == "wording"
+
+
+def test_a_clause_that_newly_fails_says_which_checks() -> None:
+    """conformance: the checks, and what failing the clause leads to; one that only newly passes is better."""
+    a = recording(failing={"ERR-01": ["t::a"]}, passed={"ERR-01": 3, "ERR-02": 1})
+    b = recording(failing={"ERR-01": ["t::b", "t::c"]}, passed={"ERR-01": 2, "ERR-02": 1})
+
+    (worse,) = compare(a, b, PROBES)
+    (better,) = compare(a, recording(passed={"ERR-01": 4, "ERR-02": 1}), PROBES)
+    (fewer,) = compare(a, recording(failing=a.failing, passed={"ERR-01": 3}), PROBES)
+
+    assert worse.verdict == better.verdict == fewer.verdict == "conformance"
+    assert worse.line.endswith("2 checks newly fail: t::b, t::c; 1 check no longer fails: t::a")
+    assert worse.advice
+    assert (worse.better, better.better, fewer.better) == (False, True, False)
+    assert fewer.line.endswith("0 checks pass, 1 did")
+
+
+def test_every_piece_of_advice_is_given_for_some_verdict() -> None:
+    """No entry of advice.toml names a verdict that does not exist."""
+    assert {row.verdict for row in advice()} <= set(VERDICTS)
+    assert {v for pair in KINDS.values() for v in pair} <= set(VERDICTS)
+    assert all(probe_change(id, Fact(1), Fact(died="SIGSEGV")).advice for id in PROBES)
+
+
+TEXT = st.text("abc", max_size=3)
+MAYBE = st.none() | TEXT
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 2) | st.floats(0, 1) | TEXT,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
+    max_leaves=4,
+)
+FACT = st.builds(
+    Fact, VALUE, st.none() | st.builds(Raised, TEXT, TEXT), MAYBE, MAYBE,
+    st.lists(st.builds(Warned, TEXT, TEXT), max_size=2).map(tuple),
+)  # fmt: skip
+BITS = st.builds(Bits, TEXT, st.tuples(st.integers(0, 2)), st.none() | st.floats(0, 2))
+ERROR = st.none() | st.builds(Error, TEXT, TEXT, TEXT)
+ARRAY = st.builds(Arrays, st.dictionaries(TEXT, BITS, max_size=2), ERROR)
+RECORDING = st.builds(
+    Recording,
+    st.just(HEADER),
+    st.dictionaries(st.sampled_from([*PROBES, "other/x"]), FACT),
+    st.dictionaries(st.sampled_from([SMALL, RANDOM, "no case"]), ARRAY),
+    st.dictionaries(st.sampled_from(["ERR-01", "ERR-02", "XXX-01"]), st.lists(TEXT, max_size=2, unique=True)),
+    st.dictionaries(st.sampled_from(["ERR-01", "ERR-02", "XXX-01"]), st.integers(0, 2)),
+)
+
+
+@settings(deadline=None)
+@given(RECORDING, RECORDING)
+def test_every_difference_is_in_exactly_one_change(a: Recording, b: Recording) -> None:
+    """What differs is told once, what does not is not told, and the way back is as long."""
+
+    def judged(r: Recording, id: str) -> object:
+        return sorted(r.failing.get(id, [])), r.passed.get(id, 0)
+
+    def differ(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+        encode = msgspec.json.Encoder(order="sorted").encode
+        return [k for k in {*one, *other} if encode(one.get(k)) != encode(other.get(k))]
+
+    ids = ["ERR-01", "ERR-02", "XXX-01"]
+    expected = [
+        *differ(a.probes, b.probes),
+        *differ(a.cases, b.cases),
+        *(id for id in ids if judged(a, id) != judged(b, id)),
+    ]
+
+    changes = compare(a, b, PROBES)
+
+    assert sorted(expected) == sorted(change.id for change in changes)
+    assert sorted(expected) == sorted(change.id for change in compare(b, a, PROBES))
+    assert all(change.verdict in VERDICTS and change.line for change in changes)
+    assert compare(a, a, PROBES) == []
+
+
+FILE = """
+[[accepted]]
+id = "refuse/*"
+verdict = "behaviour"
+reason = "we check sizes ourselves"
+from = "<2.14"
+
+[[accepted]]
+id = "init/*"
+verdict = "streams"
+reason = "nothing is seeded"
+to = ">=3"
+"""
+
+
+def test_an_accepted_change_has_its_reason_and_an_entry_without_one_is_told(tmp_path: Path) -> None:
+    """Strict both ways: what matches nothing is named, unless it is about other releases."""
+    (tmp_path / "a.toml").write_text(FILE)
+    entries = accepted.read(tmp_path / "a.toml")
+    change = probe_change("refuse/input_size-0", Fact(), GREATER)
+
+    marked, idle = accepted.apply(entries, [change], "torch 2.13.0+cpu", "2.15.0")
+    _, both_idle = accepted.apply(entries, [], "2.13.0", "3.0.0")
+    wording, _ = accepted.apply(
+        entries, [msgspec.structs.replace(change, verdict="wording")], "2.13.0", "3.0"
+    )
+
+    assert [c.accepted for c in marked] == ["we check sizes ourselves"]
+    assert idle == []
+    assert len(both_idle) == 2
+    assert both_idle[0] == "accepted is 'refuse/*' (behaviour), but no such change is there"
+    assert wording[0].accepted is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[accepted]]\nid = 'a'\nverdict = 'behaviour'", "missing required field `reason`"),
+        ("[[accepted]]\nid = 'a'\nverdict = 'x'\nreason = 'r'", "'x' is no verdict; they are conformance"),
+        ("[[accepted]]\nid = 'a'\nverdict = 'speed'\nreason = ' '", "'a' has no reason"),
+        ("[[accepted]]\nid = 'a'\nverdict = 'speed'\nreason = 'r'\nfrom = 'old'", "Invalid specifier: 'old'"),
+        ("[[acepted]]\nid = 'a'", "unknown field `acepted`"),
+        ("[[", "does not say which changes are accepted"),
+    ],
+)
+def test_a_wrong_file_of_accepted_changes_is_refused_in_a_sentence(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    """What is missing, unknown or unreadable is named."""
+    (tmp_path / "a.toml").write_text(text)
+
+    with pytest.raises(RecordingError, match="does not say which changes are accepted") as refused:
+        accepted.read(tmp_path / "a.toml")
+
+    assert said in str(refused.value)
