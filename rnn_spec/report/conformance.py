@@ -18,7 +18,6 @@ import msgspec
 
 from rnn_spec.cases.records import LEVELS
 from rnn_spec.judge.known import matches
-from rnn_spec.spec.catalogue import clauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,16 +63,14 @@ class Card:
         if not results.complete or results.problems or not results.levels:
             raise ValueError(f"the run of {results.subject} is not whole: {'; '.join(results.problems)}")
         command = f"rnn-spec check {shlex.quote(results.subject)} {options}".strip()
-        by_level: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
         by_clause: dict[str, Counter[str]] = {}
         for v in results.verdicts:
-            by_level[clauses()[v.clause].profile][v.outcome] += 1
             by_clause.setdefault(v.clause, Counter())[v.outcome] += 1
         return cls(
             name or results.subject, results.version, results.rnn_spec, results.python, results.numpy,
             results.platform, command, results.levels, results.dtypes,
             results.declares, results.diagnoses,
-            {level: dict(sorted(counts.items())) for level, counts in by_level.items()},
+            {level: dict(sorted(counts.items())) for level, counts in results.by_level().items()},
             {id: dict(sorted(n.items())) for id, n in by_clause.items() if set(n) != {"not claimed"}},
             [
                 Failure(v.check, v.clause, _short(v.difference), _finite(v.headroom))
@@ -127,7 +124,7 @@ class Fixtures:
             findings = msgspec.convert(rows, list[Finding])
         except (OSError, ValueError, msgspec.ValidationError) as e:
             raise ValueError(f"{folder / 'findings.toml'}: {e}") from e
-        scripts = {p.name: p.read_text(encoding="utf-8") for p in (folder / "reproductions").glob("*.py")}
+        scripts = {p.name: p.read_text(encoding="utf-8") for p in (folder / "reproductions").glob("*.*")}
         return cls([read_card(path) for path in sorted(folder.glob("*.json"))], findings, scripts)
 
     def of(self, card: Card) -> list[tuple[Finding, list[Failure]]]:
@@ -171,10 +168,10 @@ HEAD = """\
 Made by `rnn-spec conformance write` from `fixtures/conformance/`; a test holds it to them.
 
 Each row was judged by the command beside it, in the environment that `tox.ini` pins (`tox -e NAME`).
-A *level* is what an implementer can claim. A cell counts the checks of the clauses of that level:
-it *conforms* where none fails and some pass, and what is *not claimed* is neither passed nor failed.
-`torch_api`, the Python class itself, is torch's alone. Every failure below was first proven not to be
-the adapter's, and has a script that needs the framework alone.
+A *level* is what an implementer can claim. A cell counts the checks that needed that level and none
+after it: it *conforms* where none fails and some pass, and what is *not claimed* is neither passed nor
+failed. Of `torch_api`, the Python class itself is torch's alone. Every failure below was first proven
+not to be the adapter's, and has a script that needs the framework alone.
 """
 
 
@@ -228,7 +225,8 @@ def _finding(fixtures: Fixtures, finding: Finding) -> Iterator[str]:
         yield from (f"Diagnosis: {sentence}.\n" for sentence in card.diagnoses)
     if not finding.checks:
         yield "No check shows it: the adapter does without.\n"
-    yield f"```python\n{fixtures.scripts.get(finding.reproduction, '').strip()}\n```"
+    language = "python" if finding.reproduction.endswith(".py") else "javascript"
+    yield f"```{language}\n{fixtures.scripts.get(finding.reproduction, '').strip()}\n```"
 
 
 def _short(difference: str) -> str:

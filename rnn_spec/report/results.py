@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import msgspec
 import numpy as np
 
 import rnn_spec
+from rnn_spec.cases.records import LEVELS
 from rnn_spec.judge.verdict import Verdict
+from rnn_spec.spec.catalogue import clauses
 
 
 @dataclass
@@ -33,6 +36,13 @@ class Results:
     diagnoses: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+
+    def by_level(self) -> dict[str, Counter[str]]:
+        """How many checks came to which outcome, by the level that they needed."""
+        counts: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
+        for v in self.verdicts:
+            counts[v.level or clauses()[v.clause].profile][v.outcome] += 1
+        return counts
 
     def write(self, path: Path) -> None:
         """Write atomically: whoever reads finds the old file or the new one, never a part."""

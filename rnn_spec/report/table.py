@@ -43,14 +43,10 @@ def show(results: Results, console: Console, *, failures: bool = True) -> None:
 
 def standing(results: Results) -> dict[str, str]:
     """Each level's standing, by the checks that needed it; not judged: claimed, and no check of it ran."""
-    counts: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
-    for v in results.verdicts:
-        if v.level:
-            counts[v.level][v.outcome] += 1
     idle = {level: "not judged" if level in results.levels else "not claimed" for level in LEVELS}
     return {
         level: "does not conform" if n["failed"] else "conforms" if n["passed"] else idle[level]
-        for level, n in counts.items()
+        for level, n in results.by_level().items()
     }
 
 

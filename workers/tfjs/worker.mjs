@@ -81,7 +81,7 @@ function gradients(layers, { config, cotangents }, input, h_0, mask) {
   return found;
 }
 
-const MOST = 2e8;
+const MOST = 2e7;
 
 /** How many multiplications the forward pass takes. */
 function work({ config: { hidden_size: H, num_layers, bidirectional }, input: { shape: [T, N, I] } }) {
