@@ -79,8 +79,18 @@ def forward(rnn, case, x, h_0):
     return pad(output, batch_first=batch_first, total_length=x.shape[1 if batch_first else 0])[0], h_n
 
 
+def lacking(case):
+    """What this torch has not, and the case needs; or None."""
+    names = torch.nn.utils.rnn.pack_padded_sequence.__code__.co_varnames
+    if case["lengths"] is not None and "enforce_sorted" not in names:  # before torch 1.1
+        return "this torch packs no batch that is not sorted by length"
+    return None
+
+
 def answer(case, cls=torch.nn.RNN, device="cpu"):
     """The Observation of one Case, or the error that was raised, with its phase."""
+    if lacking(case):
+        return {"unsupported": lacking(case)}
     phase = "construct"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -211,3 +211,16 @@ def test_warnings_are_collected_and_not_raised() -> None:
 
     assert found.error is None
     assert any("dropout" in message for message in found.warnings)
+
+
+def test_torch_that_packs_sorted_batches_only_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before torch 1.1 a batch of sequences in any order is unsupported, and everything else is answered."""
+
+    def pack(input: Any, lengths: Any, batch_first: bool = False) -> None:
+        raise AssertionError("called")
+
+    monkeypatch.setattr("torch.nn.utils.rnn.pack_padded_sequence", pack)
+    case = Recipe.parse("small-L1-tanh-float64").case()
+
+    assert "sorted by length" in str(answer(replace(case, lengths=np.array([4, 9, 7]))).unsupported)
+    assert answer(case).output is not None
