@@ -67,10 +67,11 @@ class Bits(Record, frozen=True):
 
 
 class Arrays(Record, frozen=True):
-    """What came of one case: its arrays by name, or the error."""
+    """What came of one case: its arrays by name, or the error, or what this torch has not that it needs."""
 
     arrays: dict[str, Bits] = {}
     error: Error | None = None
+    absent: str | None = None
 
 
 class Header(Record, frozen=True):

@@ -1,0 +1,206 @@
+"""Record what a torch release does: everything that runs in it runs in processes of its own Python.
+
+The release may do to them what it likes. A process that dies, hangs or says what cannot be read is ended and
+started again, and what it was asked has that for its answer.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from rnn_spec import wire
+from rnn_spec.cases import product
+from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Recording, RecordingError
+from rnn_spec.judge.check import Check, NotClaimed
+from rnn_spec.judge.compare import Nonconformity, compare
+from rnn_spec.report.results import Results
+from rnn_spec.spec.catalogue import clauses
+from rnn_spec.subjects import torch_probes
+from rnn_spec.subjects.base import SubjectError
+from rnn_spec.subjects.worker import Failure, Process, TorchWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rnn_spec.cases.records import Case
+
+DEADLINE = torch_probes.SECONDS + 15.0
+"""Seconds until a probe's process is given up that should have ended itself."""
+LARGEST = 1 << 20
+"""Bytes that a fact may have."""
+SUITE = "import sys; from rnn_spec.plugin import run_suite; sys.exit(run_suite(sys.argv[1:]))"
+
+
+class Probing:
+    """The program of probes in one Python, started again when it has died."""
+
+    def __init__(self, python: str, *arguments: str, deadline: float = DEADLINE) -> None:
+        """Start it when it is first asked."""
+        self.command = [python, torch_probes.__file__, *arguments]
+        self.deadline = deadline
+        self.process: Process | None = None
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request; Failure, after which the process is gone, where there is none."""
+        if self.process is None:
+            try:
+                self.process = Process(self.command)
+            except OSError as e:
+                raise RecordingError(f"{self.command[0]} cannot be started: {e.strerror}") from e
+        try:
+            line = self.process.exchange(json.dumps(request).encode(), self.deadline, LARGEST)
+            answer = msgspec.json.decode(line)
+            if not isinstance(answer, dict):
+                raise Failure("rubbish", f"answers no object: {wire.excerpt(line)}")
+        except msgspec.DecodeError as e:
+            self.close()
+            raise Failure("rubbish", f"answers no JSON: {wire.excerpt(line)}") from e
+        except Failure:
+            self.close()
+            raise
+        return answer
+
+    def fact(self, request: dict[str, Any]) -> Fact:
+        """What a request comes to; whatever becomes of the process is a fact."""
+        try:
+            return msgspec.convert(self.ask(request), Fact)
+        except Failure as e:
+            return Fact(died=str(e).partition(";")[0])
+        except msgspec.ValidationError as e:
+            return Fact(died=f"answers what is no fact: {' '.join(str(e).split())}")
+
+    def close(self) -> None:
+        """End the process."""
+        if self.process is not None:
+            process, self.process = self.process, None
+            process.requests.put(b'{"op": "bye"}\n')
+            process.end(0.5)
+
+
+def record(python: str, subject: str = "torch", command: str = "", tell: Callable[[str], None] = print) -> Recording:
+    """What the torch of a Python does; RecordingError where there is none, or the suite did not run.
+
+    `tell` is given a line now and then.
+    """
+    header = describe(python, subject, command)
+    tell(f"{header.version}, Python {header.python}: {len(torch_probes.PROBES)} probes")
+    probes = dict(sorted(probe(python)))
+    tell("probes done: standard cases and checks")
+    with ThreadPoolExecutor(1) as beside:
+        checked = beside.submit(check, python)
+        cases = dict(sorted(answer(python)))
+        failing, passed = checked.result()
+    return Recording(header, probes, cases, failing, passed)
+
+
+def describe(python: str, subject: str, command: str) -> Header:
+    """Which release it is, by its own word."""
+    probing = Probing(python)
+    try:
+        return msgspec.convert({"subject": subject, "command": command, **probing.ask({"op": "hello"})}, Header)
+    except Failure as e:
+        raise RecordingError(f"{python} has no torch that says hello: {e}") from e
+    except msgspec.ValidationError as e:
+        raise RecordingError(f"{python} says hello not as it must: {e}") from e
+    finally:
+        probing.close()
+
+
+def probe(python: str, ids: Iterable[str] = tuple(torch_probes.PROBES)) -> list[tuple[str, Fact]]:
+    """The facts of these probes, in two processes: the probes that need more of torch have their own."""
+    ids = list(ids)
+    heavy = [id for id in ids if torch_probes.PROBES[id].heavy]
+    light = [id for id in ids if not torch_probes.PROBES[id].heavy]
+
+    def facts(some: list[str], *arguments: str) -> list[tuple[str, Fact]]:
+        probing = Probing(python, *arguments)
+        try:
+            return [(id, probing.fact({"op": "probe", "id": id})) for id in some]
+        finally:
+            probing.close()
+
+    with ThreadPoolExecutor(1) as beside:
+        other = beside.submit(facts, heavy, "--heavy")
+        return facts(light) + other.result()
+
+
+def answer(python: str) -> list[tuple[str, Arrays]]:
+    """The standard cases' answers."""
+    try:
+        worker = TorchWorker(python)
+    except SubjectError as e:
+        raise RecordingError(str(e)) from e
+    try:
+        check = Check(clauses()["SHP-06"], worker)
+        return [(str(recipe), arrays(check, recipe.case())) for recipe in product.standard()]
+    finally:
+        worker.close()
+
+
+def arrays(check: Check, case: Case) -> Arrays:
+    """What came of a case: each array's bits, and its headroom where the spec bounds it."""
+    try:
+        observation = check.remember(check.claimed(case))
+    except NotClaimed as e:
+        return Arrays(absent=str(e))
+    if observation.error is not None:
+        return Arrays(error=observation.error)
+    dtypes = observation.dtypes or {}
+    try:
+        bounds = check.expect(case).arrays
+    except Nonconformity:
+        bounds = {}  # masks that cannot be read from such an answer
+    found = {}
+    for name, array in observation.arrays().items():
+        try:
+            headroom = compare(name, array, bounds[name]).headroom if name in bounds else None
+        except Nonconformity:  # another shape
+            headroom = None
+        known = headroom is not None and math.isfinite(headroom)
+        found[name] = Bits(bits(array, dtypes.get(name, case.dtype)), np.shape(array), float(f"{headroom:.3g}") if known else None)
+    return Arrays(found)
+
+
+def bits(array: np.ndarray, dtype: str) -> str:
+    """16 hexadecimal digits that stand for dtype, shape and elements, bit for bit."""
+    own = np.ascontiguousarray(array, "<f4" if dtype == "bfloat16" else np.dtype(dtype).newbyteorder("<"))
+    return sha256(f"{dtype} {own.shape}".encode() + own.tobytes()).hexdigest()[:16]
+
+
+def check(python: str) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """By clause, the checks that fail and how many pass: the suite's, as a worker can be asked."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = [f"--subject=torch@{python}", f"--results={folder}"]
+        done = subprocess.run(
+            [sys.executable, "-c", SUITE, *arguments], capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )  # fmt: skip
+        path = Path(folder) / "results.json"
+        results = Results.read(path) if path.exists() else Results("")
+    if not results.complete:
+        raise RecordingError(f"the suite did not come to its end with torch@{python}: {last(done.stdout + done.stderr)}")
+    failing: dict[str, list[str]] = {}
+    passed: dict[str, int] = {}
+    for verdict in results.verdicts:
+        if verdict.outcome in ("failed", "known"):
+            failing.setdefault(verdict.clause, []).append(verdict.check)
+        elif verdict.outcome == "passed":
+            passed[verdict.clause] = passed.get(verdict.clause, 0) + 1
+    return {id: sorted(ids) for id, ids in failing.items()}, passed
+
+
+def last(text: str) -> str:
+    """The last line that says something."""
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
