@@ -59,18 +59,16 @@ class Probing:
                 self.process = Process(self.command)
             except OSError as e:
                 raise RecordingError(f"{self.command[0]} cannot be started: {e.strerror}") from e
+        line = b""
         try:
             line = self.process.exchange(json.dumps(request).encode(), self.deadline, LARGEST)
-            answer = msgspec.json.decode(line)
-            if not isinstance(answer, dict):
-                raise Failure("rubbish", f"answers no object: {wire.excerpt(line)}")
-        except msgspec.DecodeError as e:
+            return msgspec.json.decode(line, type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
             self.close()
-            raise Failure("rubbish", f"answers no JSON: {wire.excerpt(line)}") from e
+            raise Failure("rubbish", f"answers no JSON object: {wire.excerpt(line)}") from e
         except Failure:
             self.close()
             raise
-        return answer
 
     def fact(self, request: dict[str, Any]) -> Fact:
         """What a request comes to; whatever becomes of the process is a fact."""
@@ -89,7 +87,9 @@ class Probing:
             process.end(0.5)
 
 
-def record(python: str, subject: str = "torch", command: str = "", tell: Callable[[str], None] = print) -> Recording:
+def record(
+    python: str, subject: str = "torch", command: str = "", tell: Callable[[str], None] = print
+) -> Recording:
     """What the torch of a Python does; RecordingError where there is none, or the suite did not run.
 
     `tell` is given a line now and then.
@@ -109,7 +109,9 @@ def describe(python: str, subject: str, command: str) -> Header:
     """Which release it is, by its own word."""
     probing = Probing(python)
     try:
-        return msgspec.convert({"subject": subject, "command": command, **probing.ask({"op": "hello"})}, Header)
+        return msgspec.convert(
+            {"subject": subject, "command": command, **probing.ask({"op": "hello"})}, Header
+        )
     except Failure as e:
         raise RecordingError(f"{python} has no torch that says hello: {e}") from e
     except msgspec.ValidationError as e:
@@ -169,7 +171,11 @@ def arrays(check: Check, case: Case) -> Arrays:
         except Nonconformity:  # another shape
             headroom = None
         known = headroom is not None and math.isfinite(headroom)
-        found[name] = Bits(bits(array, dtypes.get(name, case.dtype)), np.shape(array), float(f"{headroom:.3g}") if known else None)
+        found[name] = Bits(
+            bits(array, dtypes.get(name, case.dtype)),
+            np.shape(array),
+            float(f"{headroom:.3g}") if known else None,
+        )
     return Arrays(found)
 
 
@@ -190,7 +196,9 @@ def check(python: str) -> tuple[dict[str, list[str]], dict[str, int]]:
         path = Path(folder) / "results.json"
         results = Results.read(path) if path.exists() else Results("")
     if not results.complete:
-        raise RecordingError(f"the suite did not come to its end with torch@{python}: {last(done.stdout + done.stderr)}")
+        raise RecordingError(
+            f"the suite did not come to its end with torch@{python}: {last(done.stdout + done.stderr)}"
+        )
     failing: dict[str, list[str]] = {}
     passed: dict[str, int] = {}
     for verdict in results.verdicts:

@@ -92,6 +92,13 @@ def need(path):
     return found
 
 
+def takes(function, *names):
+    """Absent where a function of torch has not these arguments."""
+    for name in names:
+        if name not in inspect.signature(function).parameters:
+            raise Absent("{}({}=...)".format(function.__name__, name))
+
+
 # -- what comes out ---------------------------------------------------------------------------------
 
 
@@ -99,7 +106,9 @@ def clean(text):
     """One line without what differs from run to run, from machine to machine, or with Python's release."""
     text = re.split(r"\s*(?:frame #0|Exception raised from|\(most recent call first\))", str(text))[0]
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    text = re.sub(r"(?<![\w:/.])(?:[A-Za-z]:)?\.{0,2}/?(?:[\w.+@~<>-]+/){2,}[\w.+@~-]+(?::\d+)?", "PATH", text)
+    text = re.sub(
+        r"(?<![\w:/.])(?:[A-Za-z]:)?\.{0,2}/?(?:[\w.+@~<>-]+/){2,}[\w.+@~-]+(?::\d+)?", "PATH", text
+    )
     text = re.sub(r"(?<![\w:/])/(?:[\w.+@~-]+/)*[\w.+@~-]+\.\w+(?::\d+)?", "PATH", text)
     text = re.sub(r"\b0x[0-9a-fA-F]{5,}\b", "0x...", text)
     text = re.sub(r"\bline \d+|(?<=\.py:)\d+|(?<=\.cpp:)\d+", "line N", text)
@@ -143,8 +152,8 @@ def listed(t):
 def bits(*tensors):
     """16 hexadecimal digits that stand for the tensors' dtypes, shapes and elements, bit for bit."""
     digest = hashlib.sha256()
-    for t in tensors:
-        t = t.detach().cpu().contiguous()
+    for given in tensors:
+        t = given.detach().cpu().contiguous()
         digest.update("{} {}".format(str(t.dtype)[6:], tuple(t.shape)).encode())
         if t.dtype == getattr(torch, "bfloat16", None):
             t = t.float()
@@ -464,16 +473,23 @@ for _argument, _rows in INVALID.items():
         probe("refuse/{}-{}".format(_argument, _name), "A layer constructed with {}={}.".format(_argument, _name),
               clause=_clause)(functools.partial(_construct, _argument, _value))  # fmt: skip
 
-for _name, _value in (("input_size", 5), ("hidden_size", 5), ("num_layers", 3), ("nonlinearity", "relu"),
-                      ("bias", False), ("batch_first", True), ("dropout", 0.25), ("bidirectional", True),
-                      ("device", "cpu"), ("dtype", None)):  # fmt: skip
+GIVEN = {
+    "input_size": 3, "hidden_size": 4, "num_layers": 2, "nonlinearity": "tanh", "bias": True,
+    "batch_first": False, "dropout": 0.5, "bidirectional": False, "device": None, "dtype": None,
+}  # fmt: skip
+
+
+def _twice(name):
+    names = list(GIVEN)
+    place = names.index(name) + 1
+    rest = {"hidden_size": 4} if place == 1 else {}
+    return repr(torch.nn.RNN(*[GIVEN[n] for n in names[:place]], **dict(rest, **{name: GIVEN[name]})))
+
+
+for _name in GIVEN:
     probe("refuse/twice-" + _name, "{} given by position and by keyword.".format(_name), clause="ARG-04")(
-        functools.partial(
-            lambda n, v: repr(torch.nn.RNN(*(3, 4, 2, "tanh", True, False, 0.5, False, None, None)[
-                : list(("input_size", "hidden_size", "num_layers", "nonlinearity", "bias", "batch_first",
-                        "dropout", "bidirectional", "device", "dtype")).index(n) + 1
-            ], **dict({} if n != "input_size" else {"hidden_size": 4}, **{n: v}))), _name, _value)
-    )  # fmt: skip
+        functools.partial(_twice, _name)
+    )
 
 # -- arguments of forward ---------------------------------------------------------------------------
 
@@ -635,9 +651,10 @@ def _changing_hook():
 
 def _keyword_hook():
     made, seen = rnn(), []
-    if "with_kwargs" not in inspect.signature(made.register_forward_pre_hook).parameters:
-        raise Absent("register_forward_pre_hook(with_kwargs=True)")
-    made.register_forward_pre_hook(lambda m, args, kw: seen.append([plain(args), plain(kw)]), with_kwargs=True)
+    takes(made.register_forward_pre_hook, "with_kwargs")
+    made.register_forward_pre_hook(
+        lambda m, args, kw: seen.append([plain(args), plain(kw)]), with_kwargs=True
+    )
     made(x(), hx=h())
     return seen
 
@@ -846,7 +863,9 @@ def _packed_gradient():
 
 def _packed_hook():
     made, seen = rnn(), []
-    made.register_forward_hook(lambda m, args, out: seen.append([type(args[0]).__name__, type(out[0]).__name__]))
+    made.register_forward_hook(
+        lambda m, args, out: seen.append([type(args[0]).__name__, type(out[0]).__name__])
+    )
     made(pack())
     return seen
 
@@ -1085,8 +1104,7 @@ STATE = {
 
 def _meta_assign(made):
     state = made.state_dict()
-    if "assign" not in inspect.signature(made.load_state_dict).parameters:
-        raise Absent("load_state_dict(assign=True)")
+    takes(made.load_state_dict, "assign")
     made.to("meta").load_state_dict(state, assign=True)
 
 
@@ -1196,6 +1214,7 @@ def _shares(how):
 
 
 def altered(made, **attributes):
+    """The layer with other attributes than it was made with."""
     for name, value in attributes.items():
         setattr(made, name, value)
     return made
@@ -1217,7 +1236,9 @@ def _reset():
 FUNCTIONAL = ("torch.func.functional_call", "torch.nn.utils.stateless.functional_call")
 for _path in FUNCTIONAL:
     for _name, _act in {
-        "uses-given": lambda call, m: equal(call(m, halve(m), (x(),))[0], half_in_place(copy.deepcopy(m))(x())[0]),
+        "uses-given": lambda call, m: equal(
+            call(m, halve(m), (x(),))[0], half_in_place(copy.deepcopy(m))(x())[0]
+        ),
         "own-afterwards": lambda call, m: (call(m, halve(m), (x(),)), law(m))[1],
         "some-given": lambda call, m: plain(call(m, {"weight_hh_l0": m.weight_hh_l0 / 2}, (x(),))),
         "unknown-name": lambda call, m: call(m, {"weight": m.weight_hh_l0}, (x(),)),
@@ -1273,7 +1294,8 @@ def read(path, **how):
 
 
 def _read(release, what, how):
-    path = os.path.join(os.environ.get("RNN_SPEC_CHECKPOINTS", CHECKPOINTS), "{}-{}.pt".format(release, what))
+    path = os.path.join(CHECKPOINTS, "{}-{}.pt".format(release, what))
+    takes(torch.load, *how)
     if not os.path.exists(path):
         raise Absent("a {} written by {}".format(what, release))
     return read(path, **how)
@@ -1295,7 +1317,9 @@ family(
         "own-protocol-4": lambda: _saved_as(pickle_protocol=4),
         "own-begins-with": lambda: _begins(),
         "map_location": lambda: [plain(p) for p in saved(rnn().state_dict(), map_location="cpu").values()],
-        "map_location-meta": lambda: [plain(p) for p in saved(rnn().state_dict(), map_location="meta").values()],
+        "map_location-meta": lambda: [
+            plain(p) for p in saved(rnn().state_dict(), map_location="meta").values()
+        ],
         "mmap": lambda: _mmap(),
         "scripted": lambda: _scripted_file(),
     },
@@ -1308,6 +1332,7 @@ family(
 def _saved_as(**how):
     buffer = io.BytesIO()
     made = rnn()
+    takes(torch.save, *how)
     torch.save(made.state_dict(), buffer, **how)
     buffer.seek(0)
     return equal(torch.load(buffer)["weight_hh_l0"], made.weight_hh_l0)
@@ -1320,8 +1345,7 @@ def _begins():
 
 
 def _mmap():
-    if "mmap" not in inspect.signature(torch.load).parameters:
-        raise Absent("torch.load(mmap=True)")
+    takes(torch.load, "mmap")
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -1353,7 +1377,7 @@ def gradients(made, *args):
     return dict(found + [(n, p.grad) for n, p in made.named_parameters()])
 
 
-def _twice(made, **how):
+def _backward_twice(made, **how):
     value = loss(made, x())
     value.backward(**how)
     first = made.weight_hh_l0.grad.clone()
@@ -1446,8 +1470,8 @@ family(
         "is_leaf": lambda: [t.is_leaf for t in rnn()(x())],
         "grad_fn": lambda: [re.sub(r"\d+$", "", type(t.grad_fn).__name__) for t in rnn()(x())],
         "eval-mode": lambda: plain(gradients(rnn().eval(), x().requires_grad_())["argument 0"]),
-        "backward-twice": lambda: _twice(rnn()),
-        "backward-twice-retained": lambda: _twice(rnn(), retain_graph=True),
+        "backward-twice": lambda: _backward_twice(rnn()),
+        "backward-twice-retained": lambda: _backward_twice(rnn(), retain_graph=True),
         "double-backward": lambda: _double_backward(x().requires_grad_()),
         "frozen-parameter": lambda: _frozen(),
         "gradcheck-tanh": lambda: _gradcheck(),
@@ -1704,7 +1728,9 @@ def mask(p=0.5, dtype=None, steps=4, batch=2, size=8, input=None, **kw):
     output = made(given)[0]
     data = (output.data if hasattr(output, "batch_sizes") else output).detach().float().numpy()
     rows = ["".join("01"[int(v > 0)] for v in row) for row in data.reshape(-1, data.shape[-1])]
-    return rows if len(rows) * len(rows[0]) <= 256 else hashlib.sha256("".join(rows).encode()).hexdigest()[:16]
+    return (
+        rows if len(rows) * len(rows[0]) <= 256 else hashlib.sha256("".join(rows).encode()).hexdigest()[:16]
+    )
 
 
 family(
@@ -1722,7 +1748,9 @@ family(
         "mask-batch_first": lambda: mask(batch_first=True),
         "mask-bidirectional": lambda: mask(bidirectional=True),
         "mask-unbatched": lambda: mask(input=torch.ones(4, 1)),
-        "mask-packed": lambda: mask(input=torch.nn.utils.rnn.pack_padded_sequence(torch.ones(4, 2, 1), [4, 2])),
+        "mask-packed": lambda: mask(
+            input=torch.nn.utils.rnn.pack_padded_sequence(torch.ones(4, 2, 1), [4, 2])
+        ),
         "mask-without-gradient": lambda: _no_grad(mask),
         "functional-dropout": lambda: _functional_dropout(),
         "generator-after": lambda: _generator_after(lambda: revealing(0.5)(torch.ones(4, 2, 1))),
@@ -1741,11 +1769,15 @@ family(
         "scale-0.25": lambda: left(0.25),
         "scale-1": lambda: left(1.0),
         "scale-0": lambda: left(0.0),
-        "eval": lambda: sorted(set(revealing(0.5).eval()(torch.ones(4, 2, 1))[0].detach().reshape(-1).tolist())),
+        "eval": lambda: sorted(
+            set(revealing(0.5).eval()(torch.ones(4, 2, 1))[0].detach().reshape(-1).tolist())
+        ),
         "new-mask-each-call": lambda: _two_calls(),
         "same-seed-same-mask": lambda: mask() == mask(),
         "threads-same-mask": lambda: _threads(),
-        "h_n-undropped": lambda: sorted(set(revealing(0.5)(torch.ones(4, 2, 1))[1][0].detach().reshape(-1).tolist())),
+        "h_n-undropped": lambda: sorted(
+            set(revealing(0.5)(torch.ones(4, 2, 1))[1][0].detach().reshape(-1).tolist())
+        ),
         "gradient-follows-mask": lambda: _mask_gradient(),
         "deepcopied-generator": lambda: _fork_rng(),
     },
@@ -1775,6 +1807,7 @@ def _bernoulli():
 
 
 def left(p):
+    """The values that dropout leaves of ones."""
     return sorted(set(revealing(p)(torch.ones(4, 2, 1))[0].detach().reshape(-1).tolist()))
 
 
@@ -1809,8 +1842,7 @@ def layout(made, *args):
     """Strides, contiguity and storage of the results."""
     output, h_n = made(*args)
     found = {}
-    for name, t in (("output", output), ("h_n", h_n)):
-        t = t.data if hasattr(t, "batch_sizes") else t
+    for name, t in (("output", output.data if hasattr(output, "batch_sizes") else output), ("h_n", h_n)):
         found[name] = {
             "shape": tuple(t.shape), "stride": tuple(t.stride()), "contiguous": t.is_contiguous(),
             "offset": t.storage_offset(), "view": getattr(t, "_is_view", lambda: None)(),
@@ -2118,7 +2150,7 @@ def apart(act):
         try:
             data = json.dumps(come_to(act)).encode()
             while data:
-                data = data[os.write(forth, data):]
+                data = data[os.write(forth, data) :]
         except BaseException:
             status = 70
         os._exit(status)
