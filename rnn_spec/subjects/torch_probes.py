@@ -109,7 +109,7 @@ def clean(text):
     text = re.sub(
         r"(?<![\w:/.])(?:[A-Za-z]:)?\.{0,2}/?(?:[\w.+@~<>-]+/){2,}[\w.+@~-]+(?::\d+)?", "PATH", text
     )
-    text = re.sub(r"(?<![\w:/])/(?:[\w.+@~-]+/)*[\w.+@~-]+\.\w+(?::\d+)?", "PATH", text)
+    text = re.sub(r"(?<![\w:/])/(?:[\w.+@~-]+/)*[\w.+@~-]+\.\w+(?::\d+|\(\d+\))?", "PATH", text)
     text = re.sub(r"\b0x[0-9a-fA-F]{5,}\b", "0x...", text)
     text = re.sub(r"\bline \d+|(?<=\.py:)\d+|(?<=\.cpp:)\d+", "line N", text)
     text = re.sub(r"\b(?:pid|process) \d+", "pid N", text)
@@ -146,7 +146,7 @@ def plain(x):
 
 def listed(t):
     """A small tensor's elements."""
-    return None if t is None else plain(t.tolist())
+    return plain(t.tolist() if isinstance(t, torch.Tensor) else t)
 
 
 def bits(*tensors):
@@ -239,6 +239,7 @@ def pack(lengths=(5, 3), **how):
 
 def saved(thing, **how):
     """What torch.load makes of what torch.save wrote."""
+    takes(torch.load, *set(how) & {"weights_only"})
     buffer = io.BytesIO()
     torch.save(thing, buffer)
     buffer.seek(0)
