@@ -8,7 +8,9 @@ A fault is named only if the spec with that fault
 * is like the subject where it fails its own clause: a check that fails on the one fails on the other.
 
 The faults that are left are ranked by how far their answers are from the subject's, nearest first:
-no case looked at tells them apart. Where no single fault is left, pairs are tried.
+no case looked at tells them apart. Where no single fault is left, pairs are tried; where no pair is, a
+subject has more than two things wrong, or one that has no name, and those faults are named that reproduce
+a part of its wrong answers and every right one.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ PASSING = 12  # and how many standard cases beside them
 CONVICTING = 8  # how many checks of a fault's own clause the subject must fail as it does
 PAIRS_FROM = 12  # pairs are tried among the faults that explain most on their own,
 SCORED_ON = 4  # as far as these many failing cases show
+NAMED = 3  # and how many faults are named that explain a part
 FAR = np.inf
 
 
@@ -57,11 +60,15 @@ class Diagnosis:
     faults: tuple[Fault, ...]
     explained: int
     failing: int
+    of: str = "failed checks"
 
     def __str__(self) -> str:
         """A sentence."""
         what = "; and ".join(f"{f.sentence.rstrip('.')} ({f.name})" for f in self.faults)
-        return f"behaves as if: {what}; explains {self.explained} of {self.failing} failed checks looked at"
+        in_part = "in part " if self.explained < self.failing else ""
+        return (
+            f"{in_part}behaves as if: {what}; explains {self.explained} of {self.failing} {self.of} looked at"
+        )
 
 
 @dataclass(frozen=True)
@@ -181,7 +188,7 @@ class Evidence:
 
         Checks that look at a torch.nn.Module are left out, for the spec is none.
         """
-        self.subject, self.memory = subject, Memory()
+        self.subject, self.right, self.memory = subject, right, Memory()
         self.trials = trials or collect()
         wanted, by_clause = set(failed), defaultdict(list)
         for trial in self.trials:
@@ -221,7 +228,8 @@ class Evidence:
             bounds = dict(check.expect(asked).arrays)
             masks = reveal.masks(asked, observation)
         except Exception:  # an answer that says nothing of masks, or a case that ought to be refused
-            return Answered(asked, observation, {}, None, conforms=observation.error is not None)
+            refused = observation.error is not None and self.right.answer(asked).error is not None
+            return Answered(asked, observation, {}, None, conforms=refused)
         conforms = _agrees(observation, bounds) and _harmless(asked, observation)
         return Answered(asked, observation, bounds, masks, conforms)
 
@@ -309,7 +317,18 @@ def diagnose(subject: Any, failed: Sequence[str], trials: Sequence[Trial] = ()) 
         found = [s for pair in pairs if seen.explained(s := Suspect(pair, right))]
     found = [s for s in found if all(s.distance(answered) <= 1 for answered in seen.told)]
     found.sort(key=seen.residual)
-    return [Diagnosis(s.faults, len(seen.failed), len(seen.failed)) for s in found]
+    whole = [Diagnosis(s.faults, len(seen.failed), len(seen.failed)) for s in found]
+    return whole or in_part(seen, suspects)
+
+
+def in_part(seen: Evidence, suspects: Sequence[Suspect]) -> list[Diagnosis]:
+    """The faults that reproduce every right answer, and most of the wrong ones that are no errors."""
+    wrong = [answered for answered in seen.failing if not answered.observation.error]
+    counts = {s: sum(s.distance(answered) <= 1 for answered in wrong) for s in suspects}
+    most = max(counts.values(), default=0)
+    likely = [s for s in suspects if counts[s] == most > 1]
+    left = [s for s in likely if all(s.distance(answered) <= 1 for answered in seen.passing)]
+    return [Diagnosis(s.faults, most, len(seen.failing), "wrong answers") for s in left[:NAMED]]
 
 
 def sentences(subject: Any, failed: Sequence[str]) -> list[str]:

@@ -90,6 +90,25 @@ def test_a_fault_without_a_name_is_not_given_one(trials: list[Trial]) -> None:
     assert found == []
 
 
+def test_one_thing_wrong_of_several_is_named_in_part(trials: list[Trial]) -> None:
+    """Where a subject ignores lengths, and has no relu besides, the first is still named."""
+
+    class Partly(SpecSubject):
+        wrong = faulty_spec(FAULTS["lengths-ignored"])
+
+        def run(self, case: Case) -> Observation:
+            if case.config.nonlinearity == "relu":
+                raise NotImplementedError("relu")
+            return self.wrong.run(case)
+
+    ids = failed(Partly(), trials, {"PCK-01", "PCK-03", "NLN-02", "REC-04"})
+
+    (said, *_) = sentences(Partly(), ids)
+
+    assert said.startswith("in part behaves as if: ")
+    assert "(lengths-ignored)" in said
+
+
 def test_a_module_whose_answers_are_right_is_told_so(trials: list[Trial]) -> None:
     """Where only checks of the module itself failed, no fault of the recurrence is looked for."""
     pytest.importorskip("torch")
