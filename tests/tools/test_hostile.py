@@ -15,6 +15,8 @@ from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Case, Observation
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.plugin import owed_checks
+from rnn_spec.report.results import Results
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects import registry, worker
 from rnn_spec.subjects.base import SubjectError
@@ -246,3 +248,23 @@ def test_command_that_cannot_be_run_is_one_sentence(
 
     with pytest.raises(SubjectError, match=message):
         registry.load(name)
+
+
+@pytest.mark.parametrize("how", ["crash", "hang"])
+def test_run_on_a_hostile_worker_comes_to_its_end(how: str, tmp_path: Path) -> None:
+    """Every check has its verdict: those that ask the marked cases fail, and all others pass."""
+    arguments = [f"worker:{sys.executable} {HOSTILE} {how!r}", "--clause=HID", "--no-smoke", "--deadline=2"]
+    command = [sys.executable, "-m", "rnn_spec", "check", *arguments, f"--results={tmp_path}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    results = Results.read(tmp_path / "results.json")
+    failed = {v.case for v in results.verdicts if v.outcome == "failed"}
+    passed = {v.case for v in results.verdicts if v.outcome == "passed"}
+    owed = owed_checks()["standard"]
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert results.complete
+    assert len(results.verdicts) == sum(count for id, count in owed.items() if id.startswith("HID"))
+    assert failed
+    assert all("odd" in str(case) for case in failed)
+    assert passed
+    assert not any("odd" in str(case) for case in passed)
