@@ -97,7 +97,7 @@ def load(name: str) -> Subject:
 def _attribute(name: str, target: str) -> Callable[..., Any] | Subject:
     module, _, attribute = target.partition(":")
     if (here := str(Path.cwd())) not in sys.path:  # a subject may lie in the folder one works in
-        sys.path.insert(0, here)
+        sys.path.append(here)  # last: a folder called jax is not JAX
     try:
         found: Any = importlib.import_module(module)
     except Exception as e:
