@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import numpy as np
 
 from rnn_spec import wire
 from rnn_spec.cases import product
+from rnn_spec.cases.records import Error
 from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Recording, RecordingError
 from rnn_spec.judge.check import Check, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, compare
@@ -40,7 +40,10 @@ DEADLINE = torch_probes.SECONDS + 15.0
 """Seconds until a probe's process is given up that should have ended itself."""
 LARGEST = 1 << 20
 """Bytes that a fact may have."""
-SUITE = "import sys; from rnn_spec.plugin import run_suite; sys.exit(run_suite(sys.argv[1:]))"
+SUITE = (
+    "import sys; sys.path[:] = {!r}; from rnn_spec.plugin import run_suite; sys.exit(run_suite(sys.argv[1:]))"
+)
+"""Not by PYTHONPATH, which the release's own Python would read, too."""
 
 
 class Probing:
@@ -157,8 +160,9 @@ def arrays(check: Check, case: Case) -> Arrays:
         observation = check.remember(check.claimed(case))
     except NotClaimed as e:
         return Arrays(absent=str(e))
-    if observation.error is not None:
-        return Arrays(error=observation.error)
+    if (error := observation.error) is not None:
+        message = torch_probes.clean(error.message)  # type: ignore[no-untyped-call]
+        return Arrays(error=Error(error.phase, error.type, message))
     dtypes = observation.dtypes or {}
     try:
         bounds = check.expect(case).arrays
@@ -189,10 +193,8 @@ def check(python: str) -> tuple[dict[str, list[str]], dict[str, int]]:
     """By clause, the checks that fail and how many pass: the suite's, as a worker can be asked."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = [f"--subject=torch@{python}", f"--results={folder}"]
-        done = subprocess.run(
-            [sys.executable, "-c", SUITE, *arguments], capture_output=True, text=True, check=False,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )  # fmt: skip
+        suite = [sys.executable, "-c", SUITE.format(sys.path), *arguments]
+        done = subprocess.run(suite, capture_output=True, text=True, check=False)
         path = Path(folder) / "results.json"
         results = Results.read(path) if path.exists() else Results("")
     if not results.complete:

@@ -1,0 +1,124 @@
+"""Recordings of many releases in a few files: a fact is stored where it begins, and holds until the next.
+
+``probes.json``, ``cases.json``, ``failing.json`` and ``passed.json`` have for each of their keys what came of
+it by release, and for a release that is left out what came in the one before; null: nothing.
+``releases.json`` has the headers, and says which releases there are.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from packaging.version import Version
+
+import rnn_spec
+from rnn_spec.gate.recording import Arrays, Fact, Header, Recording, RecordingError, read, write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T = TypeVar("T")
+Runs = dict[str, dict[str, T | None]]
+"""By key and by the release in which it begins, a value."""
+_version = cache(Version)
+
+
+class Archive(msgspec.Struct, frozen=True):
+    """All that is on record. `failing` is by clause and check, true where the check fails."""
+
+    releases: dict[str, Header]
+    probes: Runs[Fact]
+    cases: Runs[Arrays]
+    failing: dict[str, Runs[bool]]
+    passed: Runs[int]
+
+    @property
+    def order(self) -> list[str]:
+        """The releases, oldest first."""
+        return sorted(self.releases, key=_version)
+
+    def recording(self, release: str) -> Recording:
+        """The recording of a release; RecordingError where there is none."""
+        if release not in self.releases:
+            raise RecordingError(f"torch {release} is not on record: {', '.join(self.order)} are")
+
+        def at(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+            found = ((key, value_at(run, release)) for key, run in sorted(runs.items()))
+            return {key: value for key, value in found if value is not None}
+
+        failing = {id: [*at(runs)] for id, runs in self.failing.items()}
+        return Recording(
+            self.releases[release], at(self.probes), at(self.cases),
+            {id: checks for id, checks in failing.items() if checks}, at(self.passed),
+        )  # fmt: skip
+
+    @classmethod
+    def of(cls, recordings: Mapping[str, Recording]) -> Archive:
+        """The archive that gives these recordings, by release."""
+        order = sorted(recordings, key=_version)
+        kept = {release: recordings[release] for release in order}
+        ids = sorted({id for r in kept.values() for id in r.failing})
+        marks = {id: {n: dict.fromkeys(r.failing.get(id, []), True) for n, r in kept.items()} for id in ids}
+        return cls(
+            {release: r.header for release, r in kept.items()},
+            fold({n: r.probes for n, r in kept.items()}),
+            fold({n: r.cases for n, r in kept.items()}),
+            {id: fold(by_release) for id, by_release in marks.items()},
+            fold({n: r.passed for n, r in kept.items()}),
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write the files, each whole or not at all."""
+        for name in self.__struct_fields__:
+            write(folder / f"{name}.json", getattr(self, name))
+
+    @classmethod
+    def read(cls, folder: Path | None = None) -> Archive:
+        """Read what `write` wrote, or what ships; RecordingError says what is not as it must be."""
+        types = {f.name: f.type for f in msgspec.structs.fields(cls)}
+        return cls(**{name: read((folder or shipped()) / f"{name}.json", of) for name, of in types.items()})
+
+
+def shipped() -> Path:
+    """The folder of the recordings that come with rnn-spec: in the installed package, or in the checkout."""
+    package = Path(rnn_spec.__file__).parent
+    installed = package / "fixtures" / "torch"
+    return installed if installed.is_dir() else package.parent / "fixtures" / "torch"
+
+
+def fold(by_release: Mapping[str, Mapping[str, T]]) -> Runs[T]:
+    """By key, what came of it in the first release and wherever that changes; releases are in order."""
+    found: Runs[T] = {}
+    for key in sorted({key for values in by_release.values() for key in values}):
+        run: dict[str, T | None] = {}
+        held: bytes | None = None
+        for release, values in by_release.items():
+            value = values.get(key)
+            said = msgspec.json.encode(value)  # which tells 1 from 1.0 and from true, as == does not
+            if said != held and (run or value is not None):
+                run[release] = value
+            held = said
+        found[key] = run
+    return found
+
+
+def value_at(run: Mapping[str, T | None], release: str) -> T | None:
+    """What a run holds in a release: what begins last of all that begins by then."""
+    begun = [r for r in run if _version(r) <= _version(release)]
+    return run[max(begun, key=_version)] if begun else None
+
+
+def neutral(recording: Recording) -> Recording:
+    """The recording without what its header says of the machine it was made on."""
+    header = msgspec.structs.replace(
+        recording.header, subject="torch", command="rnn-spec record torch@PYTHON -o FILE"
+    )
+    return msgspec.structs.replace(recording, header=header)
+
+
+def release_of(recording: Recording) -> str:
+    """The release by its number alone: 2.13.0."""
+    return recording.header.version.removeprefix("torch ").partition("+")[0]

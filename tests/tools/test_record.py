@@ -1,0 +1,241 @@
+"""A release is recorded whole and alike each time, whatever its processes do."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from rnn_spec.cli import main
+from rnn_spec.gate import record as recorder
+from rnn_spec.gate.compare import KINDS
+from rnn_spec.gate.record import Probing
+from rnn_spec.gate.recording import Fact, Header, Raised, Recording, RecordingError
+from rnn_spec.spec.catalogue import clauses
+from rnn_spec.subjects import torch_probes
+from rnn_spec.subjects.torch_probes import PROBES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SOURCE = Path(torch_probes.__file__)
+
+
+def test_the_table_of_probes_is_whole() -> None:
+    """There are at least 300 probes, each with an area, a kind, a clause that exists or none, a sentence."""
+    assert len(PROBES) >= 300
+    for id, probe in PROBES.items():
+        assert re.fullmatch(r"[a-z_]+/\S+", id)
+        assert probe.kind in KINDS
+        assert probe.clause is None or probe.clause in clauses()
+        assert probe.sentence.endswith(".")
+
+
+def test_the_probes_are_in_the_syntax_of_python_3_6() -> None:
+    """What runs inside an old torch is written for the Python of the oldest."""
+    ast.parse(SOURCE.read_text(encoding="utf-8"), feature_version=(3, 6))
+
+
+def test_the_table_can_be_read_without_torch() -> None:
+    """Whoever compares recordings needs no torch."""
+    code = "import sys; import rnn_spec.subjects.torch_probes; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<object at 0x7f3a5c0d1e80>", "<object at 0x...>"),
+        ("failed at /pytorch/aten/src/TH/THGeneral.cpp:47", "failed at PATH"),
+        ('File "/usr/lib/python3.11/site.py", line 3', 'File "PATH", line N'),
+        (
+            "see https://pytorch.org/docs/stable/index.html.",
+            "see https://pytorch.org/docs/stable/index.html.",
+        ),
+        ("RNNBase.__init__() got multiple values", "__init__() got multiple values"),
+        ("bad size\nframe #0: c10::Error", "bad size"),
+        ("\x1b[1mred\x1b[0m  and\n blue", "red and blue"),
+        ("expected input/output of (2, 6, 4)", "expected input/output of (2, 6, 4)"),
+    ],
+)
+def test_texts_are_the_same_on_every_machine(text: str, expected: str) -> None:
+    """Addresses, paths, line numbers, stacks, colours and Python's own additions are taken out."""
+    clean: Callable[[str], str] = torch_probes.clean
+
+    assert expected == clean(text)
+
+
+SOME = [
+    "construct/repr-L2", "refuse/dropout-1.5", "packed/malformed-increasing", "signature/RNN",
+    "init/seeded-small", "state/deleted", "layout/batch_first", "autograd/frozen-parameter",
+]  # fmt: skip
+
+
+def test_probes_come_to_the_same_each_time() -> None:
+    """Some probes of each kind of process, asked twice, in another order, give equal facts."""
+    first = dict(recorder.probe(sys.executable, SOME))
+    again = dict(recorder.probe(sys.executable, SOME[::-1]))
+
+    assert first == again
+    assert Fact("RNN(3, 4, num_layers=2)") == first["construct/repr-L2"]
+    assert first["refuse/dropout-1.5"].raised is not None
+    assert first["refuse/dropout-1.5"].raised.type == "ValueError"
+
+
+def apart(act: str, seconds: int = 20, ready: str = "") -> dict[str, object]:
+    """What a probe with this body comes to."""
+    code = (
+        "import json, os, signal, sys, time, rnn_spec.subjects.torch_probes as probes\n"
+        f"probes.SECONDS = {seconds}\n{ready}\n"
+        f"def act():\n    {act}\nprint(json.dumps(probes.apart(act)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("act", "died"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
+        ("os.abort()", "SIGABRT"),
+        ("os._exit(3)", "exit 3"),
+        ("sys.exit(0)", "exit 70"),
+        ("time.sleep(60)", "no answer within 1 s"),
+    ],
+)
+def test_a_probe_that_dies_is_a_fact(act: str, died: str) -> None:
+    """How the process of a probe ends is what came of it, and the program that asked goes on."""
+    assert {"died": died} == apart(act, 1)
+
+
+def test_a_probe_that_returns_much_is_heard_out() -> None:
+    """A value larger than a pipe's buffer comes back whole."""
+    found = apart("return ['x' * 100] * 5000", ready="import torch; probes.torch = torch")
+
+    assert found["value"] == ["x" * 100] * 5000
+
+
+HELLO = '{"version": "torch 9.9", "python": "3.11", "numpy": "2", "platform": "none"}'
+BROKEN = {
+    "crash": ("os.kill(os.getpid(), 11)", "died of SIGSEGV without an answer"),
+    "exit": ("sys.exit(3)", "exited with status 3 without an answer"),
+    "hang": ("time.sleep(60)", "no answer within 1 s"),
+    "rubbish": ("print('Segmentation fault')", "answers no JSON object: 'Segmentation fault'"),
+    "list": ("print('[1, 2]')", "answers no JSON object: '[1, 2]'"),
+    "flood": ("print('x' * (1 << 22))", "a line of more than 1048576 bytes"),
+    "unknown": ("print('{\"valeu\": 1}')", "answers what is no fact: Object contains unknown field `valeu`"),
+}
+
+
+def broken(folder: Path, act: str) -> str:
+    """A Python whose torch answers hello, answers the probe construct/defaults, and else does this."""
+    program = folder / "python"
+    program.write_text(
+        f"#!{sys.executable}\nimport json, os, sys, time\n"
+        "for line in sys.stdin:\n"
+        "    request = json.loads(line)\n"
+        f"    if request['op'] == 'hello': print({HELLO!r}, flush=True)\n"
+        "    elif request['op'] == 'bye': break\n"
+        "    elif request['id'] == 'construct/defaults': print('{\"value\": 1}', flush=True)\n"
+        f"    else: {act}; sys.stdout.flush()\n",
+        encoding="utf-8",
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return str(program)
+
+
+@pytest.mark.parametrize(("act", "died"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_torch_is_recorded(tmp_path: Path, act: str, died: str) -> None:
+    """What a torch does in place of an answer is the fact, and the next probe is asked of a new process."""
+    probing = Probing(broken(tmp_path, act), deadline=1)
+
+    facts = [
+        probing.fact({"op": "probe", "id": id})
+        for id in ("construct/defaults", "construct/attributes", "construct/defaults")
+    ]
+    probing.close()
+
+    assert Fact(1) == facts[0] == facts[2]
+    assert (facts[1].died or "").startswith(died)
+
+
+@pytest.mark.parametrize(
+    ("hello", "said"),
+    [
+        ("sys.exit(1)", "has no torch that says hello: exited with status 1"),
+        ("print('{}')", "says hello not as it must: Object missing required field `version`"),
+        ("print('hi')", "has no torch that says hello: answers no JSON object: 'hi'"),
+    ],
+)
+def test_a_python_without_torch_is_refused(tmp_path: Path, hello: str, said: str) -> None:
+    """A Python that has no torch that can be asked is an error in one sentence."""
+    python = broken(tmp_path, "pass")
+    text = Path(python).read_text(encoding="utf-8")
+    Path(python).write_text(text.replace(f"print({HELLO!r}, flush=True)", hello), encoding="utf-8")
+
+    with pytest.raises(RecordingError) as refused:
+        recorder.describe(python, "torch", "")
+
+    assert said in str(refused.value)
+
+
+def test_hello_says_which_release_it_is() -> None:
+    """The header has the release's own word of itself."""
+    header = recorder.describe(sys.executable, "torch", "the command")
+
+    assert header.version.startswith("torch ")
+    assert header.command == "the command"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["keras", "-o", "a.json"], "only torch is recorded, not 'keras'"),
+        (["torch@/no/such/python", "-o", "a.json"], "'/no/such/python' is not a program that can be run"),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused(arguments: list[str], said: str) -> None:
+    """Another subject, and a Python that is not there, are refused in a sentence, with exit status 2."""
+    done = CliRunner().invoke(main, ["record", *arguments])
+
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_record_writes_what_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command writes a recording that can be read, and says in a line what is in it."""
+    made = Recording(
+        Header("torch", "torch 9.9"), {"a/b": Fact(raised=Raised("ValueError", "no"))}, passed={"ERR-01": 2}
+    )
+    monkeypatch.setattr("rnn_spec.commands.record.make", lambda *_: made)
+
+    done = CliRunner().invoke(main, ["record", "torch", "-o", str(tmp_path / "a.json")])
+
+    assert done.exit_code == 0
+    assert "torch 9.9: 1 probes, 0 cases, 2 checks passed and 0 failed" in done.output
+    assert made == Recording.read(tmp_path / "a.json")
+
+
+@pytest.mark.slow
+def test_two_recordings_of_one_release_are_equal(tmp_path: Path) -> None:
+    """Byte for byte, apart from the header.
+
+    Run with ``pytest -m slow tests/tools/test_record.py``.
+    """
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path in paths:
+        made = recorder.record(sys.executable, command=path.name)
+        msgspec.structs.replace(made, header=Header("torch", "")).write(path)
+
+    assert paths[0].read_bytes() == paths[1].read_bytes()
