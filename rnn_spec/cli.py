@@ -24,7 +24,7 @@ import rnn_spec
 from rnn_spec import plugin
 from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Case
-from rnn_spec.commands import catalogue, conformance, history, record, vectors, workers
+from rnn_spec.commands import catalogue, conformance, gate, history, record, vectors, workers
 from rnn_spec.commands.base import CONFORMS, COULD_NOT_RUN, FAILS, CouldNotRun, known_clauses
 from rnn_spec.faulty import find_subject
 from rnn_spec.judge.check import Check
@@ -47,7 +47,8 @@ def main() -> None:
 
 COMMANDS = (
     catalogue.explain, catalogue.checklist, conformance.conformance, vectors.vectors,
-    history.history, record.record, workers.new_subject, workers.serve, workers.schema, workers.cases,
+    gate.gate, history.history, record.record, workers.new_subject, workers.serve, workers.schema,
+    workers.cases,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

@@ -55,17 +55,26 @@ KINDS = {
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """One difference: `id` is that of a probe, a case or a clause, `line` says it to a person.
 
+    The line is `title`, what was asked, and `says`, what came of it before and now.
     `better` marks a clause that newly passes and none of whose checks newly fails: it fails no gate.
-    `accepted` is the reason that the accepted-changes file gives.
+    `headroom`, where numbers moved, is the worst before and after. `accepted` is the reason that the
+    accepted-changes file gives.
     """
 
     verdict: str
     id: str
-    line: str
+    title: str
+    says: str
     clause: str | None = None
     advice: str | None = None
     better: bool = False
+    headroom: tuple[float | None, float | None] | None = None
     accepted: str | None = None
+
+    @property
+    def line(self) -> str:
+        """What a report shows."""
+        return f"{self.title}: {self.says}"
 
 
 class Probe(Protocol):
@@ -141,11 +150,11 @@ def _fact(id: str, probe: Probe | None, a: Fact | None, b: Fact | None) -> Chang
     clause = probe.clause if probe else None
     if a is None or b is None:
         was, now = ("was not asked" if x is None else said(x) for x in (a, b))
-        return Change(kind[VALUE], id, f"{title}: {was}, {'now ' * (a is None)}{now}", clause)
+        return Change(kind[VALUE], id, title, f"{was}, {'now ' * (a is None)}{now}", clause)
     column = next(rule.column for rule in RULES if rule.holds(a, b))
     verdict = column if isinstance(column, str) else kind[column]
     words = [w for w in (_outcomes(a, b), _warnings(a.warnings, b.warnings)) if w]
-    return Change(verdict, id, f"{title}: {'; '.join(words)}", clause)
+    return Change(verdict, id, title, "; ".join(words), clause)
 
 
 def _outcomes(a: Fact, b: Fact) -> str:
@@ -207,6 +216,9 @@ def short(text: str) -> str:
 def _warnings(a: tuple[Warned, ...], b: tuple[Warned, ...]) -> str:
     if a == b:
         return ""
+    if len(a) == len(b) and [w.message for w in a] == [w.message for w in b]:
+        pairs = [f"{y.category}, was {x.category}" for x, y in zip(a, b, strict=True) if x != y]
+        return f"warns by another class: {', '.join(dict.fromkeys(pairs))}"
     gone, new = [w for w in a if w not in b], [w for w in b if w not in a]
     parts = [("no longer warns", gone), ("now warns", new)]
     said = [f"{word}: {w.category} {short(repr(w.message))}" for word, ws in parts for w in ws]
@@ -218,43 +230,50 @@ def _warnings(a: tuple[Warned, ...], b: tuple[Warned, ...]) -> str:
 
 def _case(id: str, a: Arrays | None, b: Arrays | None) -> Change:
     if a is None or b is None:
-        return Change(
-            "numerics", id, f"case {id}: " + ("was not asked" if a is None else "is not asked any more")
-        )
+        return Change("numerics", id, f"case {id}", "was not asked" if a is None else "is not asked any more")
     if a.error != b.error:
         one, other = a.error, b.error
         same = one and other and (one.phase, one.type) == (other.phase, other.type)
         was, now = (
             f"{e.type} {short(repr(e.message))} in {e.phase}" if e else "computed" for e in (one, other)
         )
-        return Change("wording" if same else "behaviour", id, f"case {id}: was {was}, now {now}")
+        return Change("wording" if same else "behaviour", id, f"case {id}", f"was {was}, now {now}")
     moved = {name: (x, y) for name, x, y in _differing(a.arrays, b.arrays)}
     gone = [name for name, (x, y) in moved.items() if x is None or y is None or x.shape != y.shape]
     if gone:
         words = [f"{n} was {_shape(moved[n][0])}, now {_shape(moved[n][1])}" for n in gone[:NAMED]]
-        return Change("behaviour", id, f"case {id}: {'; '.join(words)}")
+        return Change("behaviour", id, f"case {id}", "; ".join(words))
     before, after = (_worst(pair[i] for pair in moved.values()) for i in (0, 1))
     names = ", ".join(list(moved)[:NAMED]) + (f" and {len(moved) - NAMED} more" if len(moved) > NAMED else "")
-    room = f"headroom {_ratio(after)}, was {_ratio(before)}"
+    room = headroom(before, after)
     if all(x.bits == y.bits for x, y in moved.values()):
         return Change(
-            "numerics", id, f"case {id}: {names} have the same bits, judged by another bound; {room}"
+            "numerics", id, f"case {id}", f"{names} have the same bits, judged by another bound; {room}"
         )
     within = "streams" if _random(id) else "numerics"
-    verdict = "beyond" if after is not None and after > 1 else within
-    return Change(verdict, id, f"case {id}: {names} moved; {room}")
+    verdict = "beyond" if any(_beyond(x, y) for x, y in moved.values()) else within
+    return Change(verdict, id, f"case {id}", f"{names} moved; {room}", headroom=(before, after))
 
 
 def _shape(bits: Bits | None) -> str:
     return "not there" if bits is None else str(tuple(bits.shape))
 
 
+def _beyond(before: Bits, after: Bits) -> bool:
+    """Whether it is out of its bound; a headroom that was a number and is none is infinite, or a NaN's."""
+    if after.headroom is None:
+        return before.headroom is not None
+    return after.headroom > 1
+
+
 def _worst(arrays: Iterator[Bits]) -> float | None:
     return max((x.headroom for x in arrays if x.headroom is not None), default=None)
 
 
-def _ratio(headroom: float | None) -> str:
-    return "not known" if headroom is None else f"{headroom:.2g}"
+def headroom(before: float | None, after: float | None) -> str:
+    """Both, in words."""
+    was, now = ("not known" if x is None else f"{x:.2g}" for x in (before, after))
+    return f"headroom {now}, was {was}"
 
 
 def _random(id: str) -> bool:
@@ -289,7 +308,7 @@ def _clause(id: str, a: Recording, b: Recording) -> Change:
     advice = next((f"{k.happens} {k.issue}" for k in known() if any(map(k.expects, fails))), None)
     if advice is None and fails and id in clauses():
         advice = clauses()[id].leads_to
-    return Change("conformance", id, f"{text} {words}", id, advice, better=better)
+    return Change("conformance", id, text.rstrip("."), words, id, advice, better=better)
 
 
 def _count(checks: list[str], one: str, many: str) -> str:

@@ -1,0 +1,94 @@
+"""``rnn-spec gate``: what changes for the user between two releases of torch."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from rnn_spec.commands.base import CONFORMS, FAILS, CouldNotRun
+from rnn_spec.gate import accepted as acceptance
+from rnn_spec.gate import report
+from rnn_spec.gate.compare import VERDICTS, compare
+from rnn_spec.gate.recording import RecordingError
+from rnn_spec.gate.report import Result
+from rnn_spec.subjects.torch_probes import PROBES
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+DEFAULT = ",".join(name for name, verdict in VERDICTS.items() if verdict.fails)
+
+
+def _verdicts(_: click.Context, __: click.Parameter, value: str) -> list[str]:
+    chosen = [word.strip() for word in value.split(",") if word.strip()]
+    if unknown := [word for word in chosen if word not in VERDICTS]:
+        raise click.BadParameter(f"no verdict is called {unknown[0]!r}; they are {', '.join(VERDICTS)}")
+    return chosen
+
+
+@click.command()
+@click.option("--from", "source", required=True, metavar="A", help="The release you have.")
+@click.option("--to", "target", required=True, metavar="B", help="The release you would have.")
+@click.option(
+    "--python", metavar="PATH", help="The Python to install a release with: old ones need old ones."
+)
+@click.option(
+    "--fail-on", default=DEFAULT, show_default=True, callback=_verdicts, help="Verdicts that fail the gate."
+)
+@click.option("--accepted", type=FILE, help="A TOML file of accepted changes: id, verdict, reason.")
+@click.option("--speed/--no-speed", default=True, help="Time both; they have to be live.")
+@click.option("--fresh", is_flag=True, help="Record anew, and not from what was kept.")
+@click.option("--markdown", type=FILE, help="Add the report to this file as Markdown, for a step summary.")
+@click.option("--json", "json_file", type=FILE, help="Write the whole result to this file as JSON.")
+@click.option("--annotate", is_flag=True, help="Print an annotation for GitHub for each change.")
+def gate(
+    source: str,
+    target: str,
+    recorded: bool,
+    python: str | None,
+    fail_on: list[str],
+    accepted: Path | None,
+    speed: bool,
+    fresh: bool,
+    markdown: Path | None,
+    json_file: Path | None,
+    annotate: bool,
+) -> None:
+    """Say what changes for you between two releases of torch.
+
+    A and B are each a version (torch==2.13.0), a Python with torch in it (a path), or a recording (a file
+    that rnn-spec record wrote). Exits with 0 if nothing fails the gate, 1 if something does, 2 if it could
+    not be run.
+    """
+    from rnn_spec.gate import run
+    from rnn_spec.gate.speed import measure
+
+    err = Console(stderr=True)
+
+    def say(line: str) -> None:
+        err.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
+
+    try:
+        entries = acceptance.read(accepted) if accepted else ()
+        a, b = run.sides((source, target), python, recorded, fresh, say)
+        changes = compare(a.recording, b.recording, PROBES)
+        notes: list[str] = []
+        if speed and a.python and b.python:
+            slower, notes = measure(a.python, b.python, say=say)
+            changes += slower
+        headers = a.recording.header, b.recording.header
+        changes, problems = acceptance.apply(entries, changes, headers[0].version, headers[1].version)
+        result = Result(*headers, changes, fail_on, problems, notes)
+        report.show(result, Console())
+        if markdown:
+            report.write(markdown, report.markdown(result))
+        if json_file:
+            json_file.write_text(report.as_json(result) + "\n", encoding="utf-8")
+    except RecordingError as e:
+        raise CouldNotRun(str(e)) from e
+    except OSError as e:
+        raise CouldNotRun(f"{e.filename} cannot be written: {e.strerror}") from e
+    for line in report.annotated(result) if annotate else ():
+        click.echo(line)
+    sys.exit(CONFORMS if result.passes else FAILS)

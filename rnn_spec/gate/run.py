@@ -1,0 +1,86 @@
+"""A gate: both sides found or made, recorded side by side, compared, and judged by what was accepted."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import rnn_spec
+from rnn_spec.gate import environments
+from rnn_spec.gate.archive import Archive
+from rnn_spec.gate.record import describe, record
+from rnn_spec.gate.recording import Header, Recording, RecordingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Side(NamedTuple):
+    """One side of the gate: its recording, and the Python that has its torch if it is live."""
+
+    recording: Recording
+    python: str | None = None
+
+
+def sides(
+    names: tuple[str, str], python: str | None, recorded: bool, fresh: bool, say: Callable[[str], None]
+) -> tuple[Side, Side]:
+    """Both sides, recorded side by side where they are live; RecordingError where one cannot be had.
+
+    With `recorded`, a version is that of the recordings that ship.
+    """
+    found = [environments.find(name) for name in names]  # a wrong name is told before anything is installed
+    if recorded:
+        archive = Archive.read()
+        found = [archive.recording(which) if isinstance(which, str) else which for which in found]
+    ready = [
+        environments.installed(which, python, say) if isinstance(which, str) else which for which in found
+    ]
+    with ThreadPoolExecutor(2) as both:
+        a, b = both.map(lambda which: side(which, fresh, say), ready)
+    return a, b
+
+
+def side(which: Path | Recording, fresh: bool, say: Callable[[str], None]) -> Side:
+    """A recording as it is, or that of a Python: the kept one, or made now and kept."""
+    if isinstance(which, Recording):
+        return Side(which)
+    python = str(which)
+    header = describe(python, "torch", "")
+    path = kept(python, header)
+    if path.exists() and not fresh:
+        try:
+            recording = Recording.read(path)
+        except RecordingError:
+            path.unlink()  # not ours any more: made anew
+        else:
+            say(f"{header.version}: recorded before, {path}")
+            return Side(recording, python)
+    recording = record(python, "torch", f"rnn-spec record torch@{python}", say)
+    recording.write(path)
+    return Side(recording, python)
+
+
+def kept(python: str, header: Header) -> Path:
+    """Where the recording of this Python's torch is kept, by all that decides what is recorded."""
+    told = "\n".join([python, header.version, header.python, header.numpy, own_digest()])
+    name = re.sub(r"[^\w.+-]+", "-", header.version)
+    return (
+        environments.cache() / "recordings" / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.json"
+    )
+
+
+@cache
+def own_digest() -> str:
+    """Our own version and files: another rnn-spec asks other things."""
+    root = Path(rnn_spec.__file__).parent
+    digest = hashlib.sha256(rnn_spec.__version__.encode())
+    for folder in (root, root.parent / "tests" / "conformance"):
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".py", ".toml", ".txt"):
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
