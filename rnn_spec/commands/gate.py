@@ -30,6 +30,7 @@ def _verdicts(_: click.Context, __: click.Parameter, value: str) -> list[str]:
 @click.command()
 @click.option("--from", "source", required=True, metavar="A", help="The release you have.")
 @click.option("--to", "target", required=True, metavar="B", help="The release you would have.")
+@click.option("--recorded", is_flag=True, help="Take versions from the recordings that ship: nothing runs.")
 @click.option(
     "--python", metavar="PATH", help="The Python to install a release with: old ones need old ones."
 )
