@@ -116,7 +116,8 @@ def test_every_finding_explains_what_was_seen(finding: conformance.Finding) -> N
     assert len(script.splitlines()) <= 40
     assert "rnn_spec" not in script
     assert "expected" in script
-    compile(script, finding.reproduction, "exec")
+    if finding.reproduction.endswith(".py"):
+        compile(script, finding.reproduction, "exec")
 
 
 def test_no_script_is_without_a_finding() -> None:
