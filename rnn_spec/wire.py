@@ -177,6 +177,11 @@ def _read(of: type, x: Any) -> Any:
     """An array that came in; ValueError says what is wrong with it."""
     if of is not np.ndarray:
         raise NotImplementedError(of)
+    return array(x)
+
+
+def array(x: Any) -> np.ndarray:
+    """The array that its shape and numbers are of; ValueError says what is wrong with them."""
     if not isinstance(x, dict) or set(x) != {"shape", "data"}:
         raise ValueError('an array is {"shape": [...], "data": [...]}')
     shape, data = x["shape"], x["data"]

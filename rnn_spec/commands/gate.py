@@ -11,7 +11,7 @@ from rich.console import Console
 from rnn_spec.commands.base import CONFORMS, FAILS, CouldNotRun
 from rnn_spec.gate import accepted as acceptance
 from rnn_spec.gate import report
-from rnn_spec.gate.compare import VERDICTS, compare
+from rnn_spec.gate.compare import VERDICTS, Change, compare
 from rnn_spec.gate.recording import RecordingError
 from rnn_spec.gate.report import Result
 from rnn_spec.subjects.torch_probes import PROBES
@@ -37,6 +37,12 @@ def _verdicts(_: click.Context, __: click.Parameter, value: str) -> list[str]:
 @click.option(
     "--fail-on", default=DEFAULT, show_default=True, callback=_verdicts, help="Verdicts that fail the gate."
 )
+@click.option("--model", type=FILE, help="Your own state_dict: the same weights and inputs under both.")
+@click.option("--inputs", type=FILE, help="A .npy file of inputs for it; generic ones without.")
+@click.option("--prefix", help="Which recurrent layer of the model, by what comes before weight_ih_l0.")
+@click.option("--nonlinearity", type=click.Choice(["tanh", "relu"]), help="The model's; weights do not tell.")
+@click.option("--batch-first/--time-first", default=None, help="How the inputs are laid out.")
+@click.option("--cuda", is_flag=True, help="Run the model on the GPU.")
 @click.option("--accepted", type=FILE, help="A TOML file of accepted changes: id, verdict, reason.")
 @click.option("--speed/--no-speed", default=True, help="Time both; they have to be live.")
 @click.option("--fresh", is_flag=True, help="Record anew, and not from what was kept.")
@@ -49,6 +55,12 @@ def gate(
     recorded: bool,
     python: str | None,
     fail_on: list[str],
+    model: Path | None,
+    inputs: Path | None,
+    prefix: str | None,
+    nonlinearity: str | None,
+    batch_first: bool | None,
+    cuda: bool,
     accepted: Path | None,
     speed: bool,
     fresh: bool,
@@ -62,6 +74,7 @@ def gate(
     that rnn-spec record wrote). Exits with 0 if nothing fails the gate, 1 if something does, 2 if it could
     not be run.
     """
+    from rnn_spec.gate import model as models
     from rnn_spec.gate import run
     from rnn_spec.gate.speed import measure
 
@@ -72,13 +85,22 @@ def gate(
 
     try:
         entries = acceptance.read(accepted) if accepted else ()
-        a, b = run.sides((source, target), python, recorded, fresh, say)
-        changes = compare(a.recording, b.recording, PROBES)
+        sides = run.ready((source, target), python, recorded, say)
+        live = [str(side) for side in sides if isinstance(side, Path)]
+        changes: list[Change] = []
         notes: list[str] = []
-        if speed and a.python and b.python:
-            slower, notes = measure(a.python, b.python, say=say)
-            changes += slower
-        headers = a.recording.header, b.recording.header
+        if model:
+            if len(live) < len(sides):
+                raise RecordingError("--model needs two torches that run, and not recordings")
+            given = models.load(inputs) if inputs else None
+            options = models.Options(model, given, prefix, nonlinearity, batch_first, cuda)
+            changes, notes = models.judge(live[0], live[1], options)
+        a, b = run.recordings(sides, fresh, say)
+        changes += compare(a, b, PROBES)
+        if speed and len(live) == len(sides):
+            slower, ratios = measure(live[0], live[1], say=say)
+            changes, notes = changes + slower, notes + ratios
+        headers = a.header, b.header
         changes, problems = acceptance.apply(entries, changes, headers[0].version, headers[1].version)
         result = Result(*headers, changes, fail_on, problems, notes)
         report.show(result, Console())

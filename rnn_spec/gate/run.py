@@ -7,7 +7,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import rnn_spec
 from rnn_spec.gate import environments
@@ -19,50 +19,46 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Side(NamedTuple):
-    """One side of the gate: its recording, and the Python that has its torch if it is live."""
+def ready(
+    names: tuple[str, str], python: str | None, recorded: bool, say: Callable[[str], None]
+) -> list[Path | Recording]:
+    """Both sides, each a recording or a Python with torch in it; RecordingError where one cannot be had.
 
-    recording: Recording
-    python: str | None = None
-
-
-def sides(
-    names: tuple[str, str], python: str | None, recorded: bool, fresh: bool, say: Callable[[str], None]
-) -> tuple[Side, Side]:
-    """Both sides, recorded side by side where they are live; RecordingError where one cannot be had.
-
-    With `recorded`, a version is that of the recordings that ship.
+    With `recorded`, a version is that of the recordings that ship; else it is installed.
     """
     found = [environments.find(name) for name in names]  # a wrong name is told before anything is installed
     if recorded:
         archive = Archive.read()
         found = [archive.recording(which) if isinstance(which, str) else which for which in found]
-    ready = [
+    return [
         environments.installed(which, python, say) if isinstance(which, str) else which for which in found
     ]
+
+
+def recordings(found: list[Path | Recording], fresh: bool, say: Callable[[str], None]) -> list[Recording]:
+    """Both sides' recordings, made side by side where they are live."""
     with ThreadPoolExecutor(2) as both:
-        a, b = both.map(lambda which: side(which, fresh, say), ready)
-    return a, b
+        return [*both.map(lambda which: recording(which, fresh, say), found)]
 
 
-def side(which: Path | Recording, fresh: bool, say: Callable[[str], None]) -> Side:
+def recording(which: Path | Recording, fresh: bool, say: Callable[[str], None]) -> Recording:
     """A recording as it is, or that of a Python: the kept one, or made now and kept."""
     if isinstance(which, Recording):
-        return Side(which)
+        return which
     python = str(which)
     header = describe(python, "torch", "")
     path = kept(python, header)
     if path.exists() and not fresh:
         try:
-            recording = Recording.read(path)
+            found = Recording.read(path)
         except RecordingError:
             path.unlink()  # not ours any more: made anew
         else:
             say(f"{header.version}: recorded before, {path}")
-            return Side(recording, python)
-    recording = record(python, "torch", f"rnn-spec record torch@{python}", say)
-    recording.write(path)
-    return Side(recording, python)
+            return found
+    made = record(python, "torch", f"rnn-spec record torch@{python}", say)
+    made.write(path)
+    return made
 
 
 def kept(python: str, header: Header) -> Path:

@@ -194,8 +194,8 @@ def written(x):
     return {key: written(value) for key, value in x.items()} if isinstance(x, dict) else x
 
 
-def serve(lines, out):
-    """Answer the requests that come in, until bye or the end."""
+def serve(lines, out, device="cpu"):
+    """Answer the requests that come in, computing on the device, until bye or the end."""
     for line in lines:
         request = json.loads(line)
         if request["op"] == "bye":
@@ -205,7 +205,7 @@ def serve(lines, out):
         else:
             case = dict({"h_0": None, "lengths": None, "cotangents": None}, **read(request["case"]))
             case["earlier"] = [dict({"h_0": None}, **call) for call in case["earlier"]]
-            reply = dict(written(answer(case)), seq=request["seq"])
+            reply = dict(written(answer(case, device=device)), seq=request["seq"])
         out.write(json.dumps(reply) + "\n")
         out.flush()
 
@@ -213,4 +213,4 @@ def serve(lines, out):
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints goes to stderr, and not between the answers
-    serve(sys.stdin, answers)
+    serve(sys.stdin, answers, *sys.argv[1:])

@@ -258,9 +258,9 @@ class WorkerSubject(Subject):
 class TorchWorker(WorkerSubject):
     """torch.nn.RNN in any Python that has torch, from 1.0 on: ``torch@/path/to/python``."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, device: str = "cpu") -> None:
         """Start the one-file worker in that Python."""
-        super().__init__(shlex.join([python, str(Path(__file__).with_name("torch_worker.py"))]))
+        super().__init__(shlex.join([python, str(Path(__file__).with_name("torch_worker.py")), device]))
 
 
 class LibtorchSubject(WorkerSubject):

@@ -210,10 +210,10 @@ def test_a_finished_recording_is_kept_and_a_damaged_one_made_anew(
     monkeypatch.setattr(run, "record", recorded)
     python = tmp_path / "python"
 
-    first, second = (run.side(python, fresh=False, say=lambda _: None) for _ in range(2))
+    first, second = (run.recording(python, fresh=False, say=lambda _: None) for _ in range(2))
     run.kept(str(python), header).write_text("{")
-    third = run.side(python, fresh=False, say=lambda _: None)
-    run.side(python, fresh=True, say=lambda _: None)
+    third = run.recording(python, fresh=False, say=lambda _: None)
+    run.recording(python, fresh=True, say=lambda _: None)
 
     assert first == second == third
     assert len(made) == 3
