@@ -92,6 +92,7 @@ def exact(array: np.ndarray | None) -> bool:
     return bool((np.frexp(numbers)[0] * 256 % 1 == 0).all())
 
 
+TEMPLATES = Path(__file__).parents[1] / "templates"
 LANGUAGES = {
     "python": "rnn-spec check {name}.worker:Layer",
     "c++": "g++ -std=c++17 -O2 -o {name}/worker {name}/worker.cpp && rnn-spec check worker:{name}/worker",
@@ -108,10 +109,10 @@ def new_subject(name: str, language: str) -> None:
     if not name.isidentifier():
         raise CouldNotRun(f"{name!r} is not a name for a folder and a module: letters, digits and _ only")
     folder = Path(name)
-    templates = Path(__file__).parents[1] / "templates" / language.replace("c++", "cpp")
+    sources = [path for path in (TEMPLATES / language.replace("c++", "cpp")).iterdir() if path.is_file()]
     try:
         folder.mkdir()
-        for source in templates.iterdir():
+        for source in sources:
             text = source.read_text(encoding="utf-8").replace("{{name}}", name)
             (folder / source.name).write_text(text, encoding="utf-8")
     except FileExistsError as e:

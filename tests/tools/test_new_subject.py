@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import py_compile
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from rnn_spec.cli import main
-from rnn_spec.commands.workers import LANGUAGES
+from rnn_spec.commands.workers import LANGUAGES, TEMPLATES
 
 BIDIRECTIONAL = {
     "python": (
@@ -181,3 +182,14 @@ def test_name_that_cannot_be_used_is_one_sentence(
     assert refused.exit_code == 2
     assert sentence in refused.output
     assert (Path("taken") / "worker.py").read_text() == "mine"
+
+
+def test_compiled_template_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installing the package compiles the Python skeleton beside itself, and that stays there."""
+    monkeypatch.chdir(tmp_path)
+    py_compile.compile(str(TEMPLATES / "python" / "worker.py"))
+
+    begun = CliRunner().invoke(main, ["new-subject", "mine"])
+
+    assert begun.exit_code == 0, begun.output
+    assert [path.name for path in Path("mine").iterdir()] == ["worker.py"]
