@@ -1,0 +1,94 @@
+"""The gate in CI: the action and the workflows are what GitHub reads, pinned, and do what they say."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnn_spec.gate.recording import Fact, Header, Recording
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ACTION = ROOT / ".github" / "actions" / "gate" / "action.yml"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A YAML file's content."""
+    yaml = pytest.importorskip("ruamel.yaml")
+    content: dict[str, Any] = yaml.YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    return content
+
+
+@pytest.mark.parametrize(
+    ("schema", "paths"), [("vendor.github-workflows", WORKFLOWS), ("vendor.github-actions", [ACTION])]
+)
+def test_github_would_read_them(schema: str, paths: list[Path]) -> None:
+    """They hold to GitHub's own schemas, which check-jsonschema carries."""
+    pytest.importorskip("check_jsonschema")
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *map(str, paths)]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, ACTION], ids=lambda path: path.stem)
+def test_every_action_is_pinned_and_no_input_is_read_as_shell(path: Path) -> None:
+    """What is used is ours or a commit; what runs in a shell has its values from the environment."""
+    content = read(path)
+    jobs = content.get("jobs", {}).values() or [content["runs"]]
+    steps = [step for job in jobs for step in job["steps"]]
+
+    used = [step["uses"] for step in steps if "uses" in step]
+    assert [u for u in used if not re.search(r"@[0-9a-f]{40}$|^\./", u)] == []
+    assert [step["run"] for step in steps if "${{" in step.get("run", "")] == []
+    if path is not ACTION:
+        assert content["permissions"] == {"contents": "read"}
+
+
+def test_lint_validates_every_workflow_and_the_action() -> None:
+    """tox names each file, .ci/run all of them."""
+    tox, ci = (ROOT / "tox.ini").read_text(), (ROOT / ".ci" / "run").read_text()
+
+    for path in (*WORKFLOWS, ACTION):
+        assert str(path.relative_to(ROOT)) in tox
+    assert "vendor.github-workflows .github/workflows/*.yml" in ci
+    assert "vendor.github-actions .github/actions/*/action.yml" in ci
+
+
+@pytest.mark.parametrize(("fail_on", "status"), [("behaviour", 1), ("streams", 0)])
+def test_the_actions_last_step_writes_the_summary_and_annotates(
+    tmp_path: Path, fail_on: str, status: int
+) -> None:
+    """As GitHub runs it: inputs in the environment, the report on the summary, a line for each change."""
+    for name, value in (("a", 1), ("b", 2)):
+        recording = Recording(Header("torch", f"torch 2.{value}.0"), {"forward/x": Fact(value)})
+        recording.write(tmp_path / f"{name}.json")
+    command = tmp_path / "rnn-spec" / "bin" / "rnn-spec"
+    command.parent.mkdir(parents=True)
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m rnn_spec "$@"\n')
+    command.chmod(0o755)
+    (step,) = [s for s in read(ACTION)["runs"]["steps"] if "GATE_FROM" in s.get("env", {})]
+    values = dict.fromkeys(step["env"], "") | {
+        "GATE_FROM": "a.json",
+        "GATE_TO": "b.json",
+        "GATE_FAIL_ON": fail_on,
+    }
+    env = os.environ | values | {
+        "RUNNER_TEMP": str(tmp_path), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+    }  # fmt: skip
+
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", step["run"]],
+        cwd=tmp_path, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == status, done.stderr
+    assert f"::{'error' if status else 'notice'} title=behaviour::forward/x: was 1, now 2" in done.stdout
+    assert "## torch.nn.RNN: torch 2.1.0 → torch 2.2.0" in (tmp_path / "summary.md").read_text()
