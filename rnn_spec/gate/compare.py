@@ -56,7 +56,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """One difference: `id` is that of a probe, a case or a clause, `line` says it to a person.
 
     The line is `title`, what was asked, and `says`, what came of it before and now.
-    `better` marks a clause that newly passes and none of whose checks newly fails: it fails no gate.
+    `better` marks what fails no gate: no check of the clause newly fails, or what was absent is there.
     `headroom`, where numbers moved, is the worst before and after. `accepted` is the reason that the
     accepted-changes file gives.
     """
@@ -154,7 +154,8 @@ def _fact(id: str, probe: Probe | None, a: Fact | None, b: Fact | None) -> Chang
     column = next(rule.column for rule in RULES if rule.holds(a, b))
     verdict = column if isinstance(column, str) else kind[column]
     words = [w for w in (_outcomes(a, b), _warnings(a.warnings, b.warnings)) if w]
-    return Change(verdict, id, title, "; ".join(words), clause)
+    better = a.absent is not None and _outcome(b) == "value"
+    return Change(verdict, id, title, "; ".join(words), clause, better=better)
 
 
 def _outcomes(a: Fact, b: Fact) -> str:
@@ -231,6 +232,10 @@ def _warnings(a: tuple[Warned, ...], b: tuple[Warned, ...]) -> str:
 def _case(id: str, a: Arrays | None, b: Arrays | None) -> Change:
     if a is None or b is None:
         return Change("numerics", id, f"case {id}", "was not asked" if a is None else "is not asked any more")
+    if a.absent != b.absent:
+        was, now = (f"absent ({x.absent})" if x.absent else "there" for x in (a, b))
+        verdict = "wording" if a.absent and b.absent else "behaviour"
+        return Change(verdict, id, f"case {id}", f"was {was}, now {now}", better=not (b.absent or b.error))
     if a.error != b.error:
         one, other = a.error, b.error
         same = one and other and (one.phase, one.type) == (other.phase, other.type)
@@ -242,7 +247,8 @@ def _case(id: str, a: Arrays | None, b: Arrays | None) -> Change:
     gone = [name for name, (x, y) in moved.items() if x is None or y is None or x.shape != y.shape]
     if gone:
         words = [f"{n} was {_shape(moved[n][0])}, now {_shape(moved[n][1])}" for n in gone[:NAMED]]
-        return Change("behaviour", id, f"case {id}", "; ".join(words))
+        new = all(moved[n][0] is None for n in gone) and set(gone) == set(moved)
+        return Change("behaviour", id, f"case {id}", "; ".join(words), better=new)
     before, after = (_worst(pair[i] for pair in moved.values()) for i in (0, 1))
     names = ", ".join(list(moved)[:NAMED]) + (f" and {len(moved) - NAMED} more" if len(moved) > NAMED else "")
     room = headroom(before, after)

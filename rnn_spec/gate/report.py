@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -81,8 +82,12 @@ def condensed(changes: list[Change]) -> list[Change]:
     """The same in fewer lines: many probes of which it says the same, many cases that moved."""
     found: dict[Any, list[Change]] = {}
     for c in changes:
-        said = "moved" if c.headroom and c.title.startswith("case ") else c.says
-        found.setdefault((said, c.clause, c.advice, c.better, c.accepted), []).append(c)
+        said, clause = ("moved" if c.headroom and c.title.startswith("case ") else c.says), c.clause
+        if c.verdict == "conformance" and re.fullmatch(r"\d+ checks pass, \d+ did", said):
+            said, clause = re.sub(r"\d+", "N", said), None
+        elif c.better and c.title.startswith("case "):
+            said = "there"
+        found.setdefault((said, clause, c.advice, c.better, c.accepted), []).append(c)
     return [c for same in found.values() for c in (same if len(same) <= FEW else [_together(same)])]
 
 
@@ -90,8 +95,14 @@ def _together(same: list[Change]) -> Change:
     """Many changes as one."""
     first, count = same[0], len(same)
     if first.headroom is None:
-        names = ", ".join(c.id for c in same[:FEW])
-        return msgspec.structs.replace(first, title=f"{count} probes ({names} and {count - FEW} more)")
+        names = f"({', '.join(c.id for c in same[:FEW])} and {count - FEW} more)"
+        if first.verdict == "conformance":
+            says = f"{'more' if first.better else 'fewer'} checks pass, and none newly fails"
+            return msgspec.structs.replace(first, title=f"{count} clauses {names}", says=says, clause=None)
+        if first.title.startswith("case "):
+            says = "newly answered, or with arrays that were not there before"
+            return msgspec.structs.replace(first, title=f"{count} cases {names}", says=says)
+        return msgspec.structs.replace(first, title=f"{count} probes {names}")
     was, now = (max((h[i] or 0.0 for c in same if (h := c.headroom)), default=None) for i in (0, 1))
     worst = max(same, key=lambda c: (c.headroom or (0, 0))[1] or 0.0)
     return msgspec.structs.replace(

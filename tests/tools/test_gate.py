@@ -108,12 +108,36 @@ def test_what_fails_the_gate_is_the_users_choice(tmp_path: Path) -> None:
     assert gate(tmp_path, "--from", a, "--to", a).returncode == 0
 
 
+def test_the_readme_says_what_the_recordings_say(tmp_path: Path) -> None:
+    """Its line, its counts, and its entry of accepted changes are those of the releases on record."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (line,) = [text for text in readme.splitlines() if text.startswith("✗ 4 arguments by position")]
+    (entry,) = [
+        block.partition("```")[0] for block in readme.split("```toml\n")[1:] if "[[accepted]]" in block
+    ]
+    (tmp_path / "accepted.toml").write_text(entry)
+
+    done = gate(tmp_path, "--from", "2.2.2", "--to", "2.3.1", "--recorded")
+    accepted = gate(tmp_path, "--from", "2.2.2", "--to", "2.3.1", "--recorded", "--accepted", "accepted.toml")
+    reference = gate(tmp_path, "--from", "2.13.0", "--to", "torch==2.15.0", "--recorded")
+
+    assert line in done.stdout
+    assert ": 25 changes (19 behaviour, 6 wording)" in done.stdout
+    assert done.returncode == accepted.returncode == 1
+    assert "accepted: we pass nonlinearity by keyword" in accepted.stdout
+    assert "no such change" not in accepted.stdout
+    assert ": 46 changes (1 routes, 45 wording); the gate passes" in reference.stdout
+    assert reference.returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--from", "latest", "--to", "2.13.0"), "'latest' is not a torch version such as torch==2.13.0"),
         (("--from", "rubbish.json", "--to", "rubbish.json"), "rubbish.json is not a recording"),
         (("--from", "liar", "--to", "liar"), "has no torch that says hello"),
+        (("--from", "2.13.0", "--to", "9.9.9", "--recorded"), "torch 9.9.9 is not on record"),
+        (("--from", "a.json", "--to", "a.json", "--model", "m.pt"), "--model needs two torches that run"),
         (("--from", "a.json", "--to", "a.json", "--fail-on", "all"), "no verdict is called 'all'"),
         (("--from", "a.json", "--to", "a.json", "--accepted", "no.toml"), "no.toml cannot be read"),
         (("--from", "a.json", "--to", "a.json", "--json", "no/r.json"), "cannot be written"),

@@ -146,6 +146,25 @@ def test_a_case_that_changed_is_told_under_its_verdict(id: str, b: Arrays, verdi
     assert said in change.line
 
 
+def test_what_was_absent_and_is_there_fails_no_gate() -> None:
+    """A probe, a case, a gradient: nothing that ran before can depend on it; the way back is not better."""
+    absent, there = Arrays(absent="float16"), Arrays(ARRAYS)
+    pairs: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        (
+            {"probes": {"refuse/input_size-0": Fact(absent="torch.x")}},
+            {"probes": {"refuse/input_size-0": Fact(1)}},
+        ),
+        ({"cases": {SMALL: absent}}, {"cases": {SMALL: there}}),
+        ({"cases": {SMALL: Arrays({"output": ARRAYS["output"]})}}, {"cases": {SMALL: there}}),
+    ]
+
+    for before, after in pairs:
+        (new,) = compare(recording(**before), recording(**after), PROBES)
+        (gone,) = compare(recording(**after), recording(**before), PROBES)
+        assert (new.verdict, new.better) == ("behaviour", True), new
+        assert (gone.verdict, gone.better) == ("behaviour", False), gone
+
+
 def test_another_message_of_a_case_is_wording() -> None:
     """The same class in the same phase says the same."""
     a, b = (Arrays(error=Error("forward", "RuntimeError", message)) for message in ("one", "two"))
@@ -191,7 +210,7 @@ FACT = st.builds(
 )  # fmt: skip
 BITS = st.builds(Bits, TEXT, st.tuples(st.integers(0, 2)), st.none() | st.floats(0, 2))
 ERROR = st.none() | st.builds(Error, TEXT, TEXT, TEXT)
-ARRAY = st.builds(Arrays, st.dictionaries(TEXT, BITS, max_size=2), ERROR)
+ARRAY = st.builds(Arrays, st.dictionaries(TEXT, BITS, max_size=2), ERROR, MAYBE)
 RECORDING = st.builds(
     Recording,
     st.just(HEADER),
