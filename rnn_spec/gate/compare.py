@@ -164,6 +164,9 @@ def _outcomes(a: Fact, b: Fact) -> str:
         return ""
     if _outcome(a) == _outcome(b) == "value":
         return _values(a.value, b.value)
+    if a.raised and b.raised and a.raised.type == b.raised.type:
+        told = [short(repr(text)) for text in apart(a.raised.message, b.raised.message)]
+        return f"was {a.raised.type} {told[0]}, now {b.raised.type} {told[1]}"
     accepted = {_outcome(a), _outcome(b)} == {"value", "raised"}
     if _outcome(a) == "value":
         was = "was accepted" if accepted else f"was {said(a)}"
@@ -201,17 +204,32 @@ def _values(a: Any, b: Any) -> str:
         if (gone or new) and len(short(shown(a))) > LONGEST // 2:
             parts = [("no longer has", gone), ("now has", new)]
             return ", ".join(f"{word} {shown(names)}" for word, names in parts if names)
-    return f"was {shown(a)}, now {shown(b)}"
+    was, now = apart(written(a), written(b))
+    return f"was {short(was)}, now {short(now)}"
 
 
 def shown(value: Any) -> str:
     """A value as a line shows it."""
-    return short(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    return short(written(value))
+
+
+def written(value: Any) -> str:
+    """A value as text."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def short(text: str) -> str:
     """At most LONGEST characters of a text."""
     return text if len(text) <= LONGEST else text[: LONGEST - 4] + " ..."
+
+
+def apart(a: str, b: str) -> tuple[str, str]:
+    """Two texts, without the beginning that they share where that would hide what differs."""
+    shared = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    if shared < LONGEST // 2 or max(len(a), len(b)) <= LONGEST:
+        return a, b
+    start = shared - LONGEST // 8
+    return f"... {a[start:]}", f"... {b[start:]}"
 
 
 def _warnings(a: tuple[Warned, ...], b: tuple[Warned, ...]) -> str:
@@ -221,6 +239,9 @@ def _warnings(a: tuple[Warned, ...], b: tuple[Warned, ...]) -> str:
         pairs = [f"{y.category}, was {x.category}" for x, y in zip(a, b, strict=True) if x != y]
         return f"warns by another class: {', '.join(dict.fromkeys(pairs))}"
     gone, new = [w for w in a if w not in b], [w for w in b if w not in a]
+    if len(gone) == len(new) == 1 and gone[0].category == new[0].category:
+        was, now = (short(repr(text)) for text in apart(gone[0].message, new[0].message))
+        return f"{gone[0].category} was {was}, now {now}"
     parts = [("no longer warns", gone), ("now warns", new)]
     said = [f"{word}: {w.category} {short(repr(w.message))}" for word, ws in parts for w in ws]
     return "; ".join(said) or f"gives {len(b)} warnings, was {len(a)}, or in another order"

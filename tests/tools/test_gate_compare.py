@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 from rnn_spec.cases.records import Error
 from rnn_spec.gate import accepted
+from rnn_spec.gate.archive import Archive
 from rnn_spec.gate.compare import KINDS, VERDICTS, advice, compare
 from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Raised, Recording, RecordingError, Warned
+from rnn_spec.subjects import torch_probes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -246,6 +249,32 @@ def test_every_difference_is_in_exactly_one_change(a: Recording, b: Recording) -
     assert sorted(expected) == sorted(change.id for change in compare(b, a, PROBES))
     assert all(change.verdict in VERDICTS and change.line for change in changes)
     assert compare(a, a, PROBES) == []
+
+
+@pytest.mark.parametrize("pair", [*itertools.pairwise(Archive.read().order)], ids="-".join)
+def test_every_change_between_neighbours_on_record_is_told(pair: tuple[str, str]) -> None:
+    """The facts that differ are the changes, no more and no fewer, and each line shows a difference."""
+    a, b = (Archive.read().recording(release) for release in pair)
+    probes = [id for id in {*a.probes, *b.probes} if a.probes.get(id) != b.probes.get(id)]
+    cases = [id for id in {*a.cases, *b.cases} if a.cases.get(id) != b.cases.get(id)]
+
+    changes = compare(a, b, torch_probes.PROBES)
+
+    told = [c for c in changes if c.verdict != "conformance"]
+    assert sorted([*probes, *cases]) == sorted(c.id for c in told)
+    for change in told:
+        was, _, now = change.says.partition(", now ")
+        assert was.removeprefix("was ") != now, change
+
+
+def test_what_differs_late_in_a_long_message_is_shown() -> None:
+    """The beginning that both share is left out."""
+    a, b = (raised("RuntimeError", "x" * 300 + end) for end in ("one", "two"))
+
+    line = probe_change("refuse/input_size-0", a, b).line
+
+    assert "one', now RuntimeError" in line
+    assert line.endswith("two'")
 
 
 FILE = """
