@@ -102,7 +102,7 @@ def record(
     probes = dict(sorted(probe(python)))
     tell("probes done: standard cases and checks")
     with ThreadPoolExecutor(1) as beside:
-        checked = beside.submit(check, python)
+        checked = beside.submit(check, python, header.version)
         cases = dict(sorted(answer(python)))
         failing, passed = checked.result()
     return Recording(header, probes, cases, failing, passed)
@@ -189,7 +189,7 @@ def bits(array: np.ndarray, dtype: str) -> str:
     return sha256(f"{dtype} {own.shape}".encode() + own.tobytes()).hexdigest()[:16]
 
 
-def check(python: str) -> tuple[dict[str, list[str]], dict[str, int]]:
+def check(python: str, version: str) -> tuple[dict[str, list[str]], dict[str, int]]:
     """By clause, the checks that fail and how many pass: the suite's, as a worker can be asked."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = [f"--subject=torch@{python}", f"--results={folder}"]
@@ -201,6 +201,8 @@ def check(python: str) -> tuple[dict[str, list[str]], dict[str, int]]:
         raise RecordingError(
             f"the suite did not come to its end with torch@{python}: {last(done.stdout + done.stderr)}"
         )
+    if not results.version.startswith(version):  # by an environment variable, say
+        raise RecordingError(f"the suite met {results.version}, and the probes {version}, in {python}")
     failing: dict[str, list[str]] = {}
     passed: dict[str, int] = {}
     for verdict in results.verdicts:

@@ -239,3 +239,25 @@ def test_two_recordings_of_one_release_are_equal(tmp_path: Path) -> None:
         msgspec.structs.replace(made, header=Header("torch", "")).write(path)
 
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_suite_that_met_another_torch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the probes saw and what the suite saw has to be one release."""
+    suite = (
+        "import sys; from pathlib import Path; from rnn_spec.report.results import Results; "
+        "folder = Path(sys.argv[-1].partition('=')[2]); "
+        "Results('torch', 'torch 9.9 (Python 3.11)', complete=True).write(folder / 'results.json')"
+    )
+    monkeypatch.setattr(recorder, "SUITE", suite)
+
+    with pytest.raises(RecordingError, match=r"the suite met torch 9\.9 .*, and the probes torch 9\.8"):
+        recorder.check(sys.executable, "torch 9.8")
+    assert recorder.check(sys.executable, "torch 9.9") == ({}, {})
+
+
+def test_a_suite_that_did_not_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A suite that breaks off is an error with its last words."""
+    monkeypatch.setattr(recorder, "SUITE", "raise SystemExit('out of memory')")
+
+    with pytest.raises(RecordingError, match=r"did not come to its end with torch@.*: out of memory"):
+        recorder.check(sys.executable, "torch 9.9")
