@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import rnn_spec
+from rnn_spec.gate.archive import value_at
 from rnn_spec.gate.compare import VERDICTS, Change, compare, said
 from rnn_spec.judge.known import matches
 from rnn_spec.subjects.torch_probes import PROBES
@@ -68,6 +69,18 @@ def runs(archive: Archive, id: str) -> list[tuple[str, Fact | None]]:
         (order[b] if b == e else f"{order[b]} to {order[e]}", run[order[b]])
         for b, e in zip(begins, ends, strict=True)
     ]
+
+
+def since(archive: Archive, probe: str, shows: str) -> str:
+    """The first release on record from which on the JSON of what came of a probe matches `shows`, or nothing."""
+    first = ""
+    for release in archive.order:
+        fact = value_at(archive.probes[probe], release)
+        if not re.search(shows, msgspec.json.encode(fact).decode()):
+            first = ""
+        elif not first:
+            first = release
+    return first
 
 
 def told(fact: Fact | None) -> str:

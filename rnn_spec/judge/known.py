@@ -24,7 +24,8 @@ class Known:
     """One known failure.
 
     `releases` is a version specifier, and empty where every release looked at (2.13.0 and 2.15.0) shows
-    it; `since` is the first release that does, or unknown.
+    it; `since` is the first release on record that does, as every later one does, or unknown. It is read from
+    the recordings of `probe`, where there is one: its fact as JSON matches `shows`.
     """
 
     id: str
@@ -37,6 +38,8 @@ class Known:
     issue: str
     reproduction: str
     releases: str = ""
+    probe: str = ""
+    shows: str = ""
 
     def applies(self, subject: str, version: str) -> bool:
         """Whether it is expected of this subject in this version, such as ``torch 2.13.0+cpu``."""
