@@ -42,15 +42,15 @@ compares any two releases.
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """PyTorch's issue or pull request for the changes of these ids in this release."""
+    """PyTorch's pull request for the changes of these ids whose line has these words."""
 
     ids: tuple[str, ...]
-    release: str
+    says: str
     url: str
 
-    def fits(self, id: str, release: str) -> bool:
-        """Whether it is about the change of this id in this release."""
-        return release == self.release and any(matches(id, pattern) for pattern in self.ids)
+    def fits(self, change: Change) -> bool:
+        """Whether it is about this change."""
+        return self.says in change.line and any(matches(change.id, pattern) for pattern in self.ids)
 
 
 @cache
@@ -72,7 +72,7 @@ def runs(archive: Archive, id: str) -> list[tuple[str, Fact | None]]:
 
 
 def since(archive: Archive, probe: str, shows: str) -> str:
-    """The first release on record from which on the JSON of what came of a probe matches `shows`, or nothing."""
+    """The first release on record from which on the JSON of a probe's fact matches `shows`, or nothing."""
     first = ""
     for release in archive.order:
         fact = value_at(archive.probes[probe], release)
@@ -103,7 +103,7 @@ def document(archive: Archive) -> str:
     )
     lines = [*text.splitlines(), "", *overview(archive, changes)]
     for release in reversed(changes):
-        lines += ["", f"## {release}", "", *section(changes[release], release)]
+        lines += ["", f"## {release}", "", *section(changes[release])]
     return "\n".join(lines) + "\n"
 
 
@@ -119,7 +119,7 @@ def overview(archive: Archive, changes: dict[str, list[Change]]) -> Iterator[str
         yield f"| {release} | {header.python} | {header.numpy} | {numbers} |"
 
 
-def section(changes: list[Change], release: str) -> Iterator[str]:
+def section(changes: list[Change]) -> Iterator[str]:
     """A release's changes by verdict; changes of many probes that are said in the same words are one line."""
     for verdict, (title, _) in VERDICTS.items():
         found = [c for c in changes if c.verdict == verdict]
@@ -135,7 +135,7 @@ def section(changes: list[Change], release: str) -> Iterator[str]:
         for change in found:
             alike.setdefault(outcome(change), []).append(change)
         for same in alike.values():
-            yield f"  - {line(same, release)}"
+            yield f"  - {line(same)}"
 
 
 def outcome(change: Change) -> str:
@@ -144,11 +144,11 @@ def outcome(change: Change) -> str:
     return re.sub(r"now accepted: .*[0-9a-f]{16}.*", "now accepted", change.line.removeprefix(f"{named}: "))
 
 
-def line(same: list[Change], release: str) -> str:
+def line(same: list[Change]) -> str:
     """One line for changes that are said in the same words."""
     names = ", ".join(f"`{c.id}`" for c in same[:ALIKE])
     names += f" and {len(same) - ALIKE} more" if len(same) > ALIKE else ""
-    urls = dict.fromkeys(link.url for link in links() for c in same if link.fits(c.id, release))
+    urls = dict.fromkeys(link.url for link in links() for c in same if link.fits(c))
     return f"{names}: {escaped(outcome(same[0]))}" + "".join(f" ({url})" for url in urls)
 
 
