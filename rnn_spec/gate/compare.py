@@ -98,7 +98,7 @@ def compare(a: Recording, b: Recording, probes: Mapping[str, Probe]) -> list[Cha
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     for id in sorted(a.keys() | b.keys()):
-        if _bytes(a.get(id)) != _bytes(b.get(id)):
+        if (id in a) != (id in b) or _bytes(a.get(id)) != _bytes(b.get(id)):  # None is not absence
             yield id, a.get(id), b.get(id)
 
 
