@@ -76,6 +76,7 @@ def gate(
     """
     from rnn_spec.gate import model as models
     from rnn_spec.gate import run
+    from rnn_spec.gate.checkpoints import crossed
     from rnn_spec.gate.speed import measure
 
     err = Console(stderr=True)
@@ -97,6 +98,8 @@ def gate(
             changes, notes = models.judge(live[0], live[1], options)
         a, b = run.recordings(sides, fresh, say)
         changes += compare(a, b, PROBES)
+        if len(live) == len(sides):
+            changes += crossed(live[0], live[1])
         if speed and len(live) == len(sides):
             slower, ratios = measure(live[0], live[1], say=say)
             changes, notes = changes + slower, notes + ratios

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from rnn_spec.cases.product import Recipe
-from rnn_spec.gate import environments, record, report, run, speed
+from rnn_spec.gate import checkpoints, environments, record, report, run, speed
 from rnn_spec.gate.compare import compare
 from rnn_spec.gate.live import Live, Refusal, Tensors
 from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Raised, Recording, RecordingError
@@ -369,6 +369,19 @@ def test_an_unchanged_torch_has_no_change(tmp_path: Path, unchanged: Recording) 
     subject = recorded(planted(tmp_path, "nothing", ""))
 
     assert compare(asked(unchanged, subject), subject, PROBES) == []
+
+
+def test_checkpoints_are_read_both_ways(tmp_path: Path) -> None:
+    """A torch that cannot read the other's whole modules is told so, and state_dicts go both ways."""
+    pytest.importorskip("torch")
+    old = planted(tmp_path, "a checkpoint", PLANTED["a checkpoint"][2])
+
+    same = checkpoints.crossed(sys.executable, sys.executable)
+    forward = checkpoints.crossed(sys.executable, old)
+
+    assert same == []
+    assert {(c.verdict, c.id.rpartition("-")[2]) for c in forward} == {("checkpoints", "module")}
+    assert "too old" in forward[0].says
 
 
 SMALL = {"small": speed.SIZES["small"]}
