@@ -101,9 +101,11 @@ def begin(subject: str) -> None:
     from rnn_spec.smoke import smoke
 
     try:
-        found = smoke(find_subject(subject))
+        under_test = find_subject(subject)
     except SubjectError as e:
         raise CouldNotRun(str(e)) from e
+    found = smoke(under_test)
+    under_test.close()  # the suite makes its own
     click.secho(str(found), bold=True, err=found.adapter)
     if found.adapter:
         raise CouldNotRun("nothing can be said of the RNN behind it; --no-smoke judges it all the same")

@@ -64,6 +64,15 @@ class Mistake:
     before: Callable[[Case], Case] = lambda case: case
     after: Callable[[Case, str, np.ndarray], np.ndarray] = lambda _case, _name, array: array
 
+    def then(self, other: Mistake) -> Mistake:
+        """Both at once, this one nearer to the caller."""
+        return Mistake(
+            f"{self.name} and {other.name}",
+            f"{self.sentence}; and {other.sentence}",
+            lambda case: other.before(self.before(case)),
+            lambda case, name, array: other.after(case, name, self.after(case, name, array)),
+        )
+
     def expected(self, case: Case) -> Arrays:
         """What a right RNN behind an adapter with this mistake answers."""
         arrays = expect(self.before(case)).arrays
@@ -309,29 +318,14 @@ def found(answered: Sequence[tuple[Case, Observation]]) -> list[str]:
         numbers = [x for _, answer in answered for a in answer.arrays().values() for x in a.ravel()]
         if near and all(rounded(x) == x for x in numbers):
             return [f"it {sentence}"]
-    one = [m.sentence for m in MISTAKES if explains((m,), answered)]
-    pairs = combinations(MISTAKES, 2) if not one else ()
-    return one or [f"{a.sentence}; and {b.sentence}" for a, b in pairs if explains((a, b), answered)]
+    one = [m.sentence for m in MISTAKES if explains(m, answered)]
+    pairs = (a.then(b) for a, b in combinations(MISTAKES, 2))
+    return one or [both.sentence for both in pairs if explains(both, answered)]
 
 
-def explains(mistakes: Sequence[Mistake], answered: Sequence[tuple[Case, Observation]]) -> bool:
-    """Whether a right RNN behind an adapter with these mistakes answers so."""
-    return all(not wrong(answer, together(mistakes, case)) for case, answer in answered)
-
-
-def together(mistakes: Sequence[Mistake], case: Case) -> Arrays:
-    """What is expected under several mistakes at once."""
-    first, *others = mistakes
-    if not others:
-        return first.expected(case)
-    (second,) = others
-    both = Mistake(
-        "both",
-        "",
-        lambda c: second.before(first.before(c)),
-        lambda c, name, array: second.after(c, name, first.after(c, name, array)),
-    )
-    return both.expected(case)
+def explains(mistake: Mistake, answered: Sequence[tuple[Case, Observation]]) -> bool:
+    """Whether a right RNN behind an adapter with this mistake answers so."""
+    return all(not wrong(answer, mistake.expected(case)) for case, answer in answered)
 
 
 def loose(arrays: Arrays, loss: float) -> Arrays:

@@ -92,6 +92,9 @@ class Subject:
         """
         raise NotImplementedError(f"{type(self).__name__}.run(case) is what a subject must define")
 
+    def close(self) -> None:  # most hold nothing
+        """Let go of what it holds, such as a process; it may be asked again afterwards."""
+
     def version(self) -> str:
         """What exactly is under test, for the report: the framework and its version."""
         return ""
