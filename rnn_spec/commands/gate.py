@@ -99,7 +99,7 @@ def gate(
         a, b = run.recordings(sides, fresh, say)
         changes += compare(a, b, PROBES)
         if len(live) == len(sides):
-            changes += crossed(live[0], live[1])
+            changes += crossed((live[0], a.header), (live[1], b.header))
         if speed and len(live) == len(sides):
             slower, ratios = measure(live[0], live[1], say=say)
             changes, notes = changes + slower, notes + ratios

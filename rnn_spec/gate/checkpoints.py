@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from rnn_spec.gate.compare import Change, compare, said
-from rnn_spec.gate.record import Probing, describe
+from rnn_spec.gate.record import Probing
 from rnn_spec.gate.recording import Recording
 from rnn_spec.subjects.torch_probes import Probe
 
@@ -26,10 +26,9 @@ REFUSES_MODULES = Version("2.6")
 """From here on torch.load takes a whole module only if it is told weights_only=False."""
 
 
-def crossed(a: str, b: str) -> list[Change]:
+def crossed(a: tuple[str, Header], b: tuple[str, Header]) -> list[Change]:
     """What one of two Pythons' torches makes of the other's checkpoints, where it is not what was written."""
-    sides = [(python, describe(python, "torch", "")) for python in (a, b)]
-    return [*exchanged(*sides), *exchanged(*reversed(sides))]
+    return [*exchanged(a, b), *exchanged(b, a)]
 
 
 def exchanged(writer: tuple[str, Header], reader: tuple[str, Header]) -> list[Change]:

@@ -376,8 +376,9 @@ def test_checkpoints_are_read_both_ways(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     old = planted(tmp_path, "a checkpoint", PLANTED["a checkpoint"][2])
 
-    same = checkpoints.crossed(sys.executable, sys.executable)
-    forward = checkpoints.crossed(sys.executable, old)
+    own = sys.executable, record.describe(sys.executable, "torch", "")
+    same = checkpoints.crossed(own, own)
+    forward = checkpoints.crossed(own, (old, own[1]))
 
     assert same == []
     assert {(c.verdict, c.id.rpartition("-")[2]) for c in forward} == {("checkpoints", "module")}
