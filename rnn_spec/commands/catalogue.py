@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from rnn_spec.spec.catalogue import Clause
 
-ROMAN = {level: number for number, level in enumerate(LEVELS, 1)}
 SHOWS = 4
 """How many vectors a line of the checklist names."""
 TITLES = {
@@ -123,9 +122,9 @@ def lines(outcomes: dict[str, Counter[str]] | None = None) -> Iterator[str]:
     """The checklist; with outcomes, ticked off."""
     shown = by_clause()
     yield INTRODUCTION
-    for level in LEVELS:
+    for number, level in enumerate(LEVELS, 1):
         of_level = [clause for clause in clauses().values() if clause.profile == level]
-        yield f"## {ROMAN[level]}. {level}: {TITLES[level]}\n"
+        yield f"## {number}. {level}: {TITLES[level]}\n"
         for clause in of_level:
             mark, note = tick(outcomes, clause.id)
             yield f"- [{mark}] **{clause.id}** ({clause.level}) {clause.text}{note}\\"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_spec.spec.model import KINDS, parameter_suffix
-from rnn_spec.subjects.peer import Answer, Gradients, Layer, Peer, Question, Weight
+from rnn_spec.subjects.peer import AS_TORCH, Answer, Gradients, Layer, Peer, Question, Weight
 
 if TYPE_CHECKING:
     from rnn_spec.cases.records import Case
@@ -22,14 +22,7 @@ class MindSporeSubject(Peer):
         {"cell", "sequence", "stack", "bidirectional", "lengths", "gradients", "dropout", "precision"}
     )
     dtypes = ("float32", "float16")
-    declares = {  # noqa: RUF012  # read only
-        "biases": "two",
-        "layout": "both",
-        "nonlinearities": "both",
-        "stacking": "framework",
-        "directions": "framework",
-        "padding": "zero",
-    }
+    declares = AS_TORCH
     layout = tuple(Weight(kind, (kind,)) for kind in KINDS)
 
     def __init__(self) -> None:

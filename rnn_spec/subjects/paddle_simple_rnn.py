@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_spec.spec.model import KINDS
-from rnn_spec.subjects.peer import Answer, Gradients, Layer, Peer, Question, Weight
+from rnn_spec.subjects.peer import AS_TORCH, Answer, Gradients, Layer, Peer, Question, Weight
 
 if TYPE_CHECKING:
     from rnn_spec.spec.model import Config
@@ -18,14 +18,7 @@ class PaddleSubject(Peer):
 
     name = "paddle"
     levels = frozenset({"cell", "sequence", "stack", "bidirectional", "lengths", "gradients", "dropout"})
-    declares = {  # noqa: RUF012  # read only
-        "biases": "two",
-        "layout": "both",
-        "nonlinearities": "both",
-        "stacking": "framework",
-        "directions": "framework",
-        "padding": "zero",
-    }
+    declares = AS_TORCH
     layout = tuple(Weight(kind, (kind,)) for kind in KINDS)
 
     def __init__(self) -> None:

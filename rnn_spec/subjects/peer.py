@@ -39,6 +39,16 @@ class Weight(NamedTuple):
     how: str = "as it is"
 
 
+AS_TORCH = {
+    "biases": "two",
+    "layout": "both",
+    "nonlinearities": "both",
+    "stacking": "framework",
+    "directions": "framework",
+    "padding": "zero",
+}
+"""What a layer declares that was made after torch's."""
+
 Layer = dict[str, np.ndarray]
 """The parameters of one layer and direction, by the peer's own names."""
 
