@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rnn_spec import wire
 from rnn_spec.cases.records import Error, Observation
-from rnn_spec.subjects.base import Subject, SubjectError
+from rnn_spec.subjects.base import SubjectError
+from rnn_spec.subjects.worker import Introduced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from rnn_spec.cases.records import Case
 
 
-class AnswersSubject(Subject):
+class AnswersSubject(Introduced):
     """``answers:ANSWERS@CASES``: two files of JSON lines."""
 
     def __init__(self, paths: str) -> None:
@@ -36,11 +37,11 @@ class AnswersSubject(Subject):
             # Whoever claims no gradients is asked the same without cotangents, and answers it all the same.
             self.seqs.setdefault(digest(replace(request.case, cotangents=None)), request.seq)
         self.answers: dict[int, Observation] = {}
-        self.hello: Any = None
+        hello: wire.Hello | None = None
         known = set(self.seqs.values())
         for number, line in _lines(answers):
-            if self.hello is None:
-                self.hello = _decode(answers, number, line, wire.Hello)
+            if hello is None:
+                hello = _decode(answers, number, line, wire.Hello)
                 continue
             try:
                 answer = wire.decode(line, wire.Answer)
@@ -54,20 +55,9 @@ class AnswersSubject(Subject):
             if answer.seq in self.answers:
                 raise SubjectError(f"{answers}, line {number}: answers seq {answer.seq} once more")
             self.answers[answer.seq] = answer.observation()
-        if self.hello is None:
+        if hello is None:
             raise SubjectError(f"{answers} is empty: its first line is the answer to hello")
-        self.levels = frozenset(self.hello.levels)  # type: ignore[misc]
-        self.dtypes = tuple(self.hello.dtypes)  # type: ignore[misc]
-        self.declares = self.hello.declares  # type: ignore[misc]
-
-    def version(self) -> str:
-        """What the answers say they are of."""
-        return str(self.hello)
-
-    @property
-    def title(self) -> str:
-        """The name that the answers begin with."""
-        return str(self.hello.name)
+        self.introduce(hello)
 
     def run(self, case: Case) -> Observation:
         """The answer in the file."""

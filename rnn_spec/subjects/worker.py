@@ -160,7 +160,29 @@ class Process:
             self.stderr = (self.stderr + chunk)[-2 * TAIL :]
 
 
-class WorkerSubject(Subject):
+class Introduced(Subject):
+    """A subject that is, and claims, what its answer to hello says."""
+
+    hello: wire.Hello
+
+    def introduce(self, hello: wire.Hello) -> None:
+        """Take its name, levels, dtypes and traits from its hello."""
+        self.hello = hello
+        self.levels = frozenset(hello.levels)  # type: ignore[misc]
+        self.dtypes = tuple(hello.dtypes)  # type: ignore[misc]
+        self.declares = hello.declares  # type: ignore[misc]
+
+    def version(self) -> str:
+        """Name, version and language, in its own words."""
+        return str(self.hello)
+
+    @property
+    def title(self) -> str:
+        """Its own name."""
+        return self.hello.name
+
+
+class WorkerSubject(Introduced):
     """What a command runs, as a subject; its name, levels and dtypes are what its hello says."""
 
     def __init__(self, command: str = "") -> None:
@@ -171,14 +193,11 @@ class WorkerSubject(Subject):
         self.seq, self.failed_starts, self.longest, self.hung = 0, 0, 0.0, False
         atexit.register(self.close)
         try:
-            self.hello = self.start()
+            self.introduce(self.start())
         except Failure as e:
             raise SubjectError(f"worker {command!r} does not say hello: {e}") from e
         except wire.WireError as e:
             raise SubjectError(f"worker {command!r} says hello not as the protocol says: {e}") from e
-        self.levels = frozenset(self.hello.levels)  # type: ignore[misc]
-        self.dtypes = tuple(self.hello.dtypes)  # type: ignore[misc]
-        self.declares = self.hello.declares  # type: ignore[misc]
 
     def start(self) -> wire.Hello:
         """Start the process and say hello to it."""
@@ -192,15 +211,6 @@ class WorkerSubject(Subject):
         except (Failure, wire.WireError):
             self.close()
             raise
-
-    def version(self) -> str:
-        """What the worker says it is."""
-        return str(self.hello)
-
-    @property
-    def title(self) -> str:
-        """The worker's own name."""
-        return self.hello.name
 
     def run(self, case: Case) -> Observation:
         """Ask the worker; whatever becomes of that is an Observation."""
