@@ -26,7 +26,7 @@ from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Case
 from rnn_spec.commands import catalogue, conformance, gate, history, record, vectors, workers
 from rnn_spec.commands.base import CONFORMS, COULD_NOT_RUN, FAILS, CouldNotRun, known_clauses
-from rnn_spec.faulty import find_subject
+from rnn_spec.faulty import find_fault, find_subject
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity, compare
 from rnn_spec.judge.faults import FAULTS
@@ -249,15 +249,17 @@ def faults(names: tuple[str, ...], processes: int, named: bool, whole: bool) -> 
     """
     from rnn_spec import matrix, trials
 
-    if unknown := set(names) - set(FAULTS):
-        raise CouldNotRun(f"no fault is called {unknown.pop()!r}: known are {', '.join(FAULTS)}")
-    chosen, console = list(names or FAULTS), Console()
+    try:
+        chosen = [find_fault(name).name for name in names or FAULTS]
+    except SubjectError as e:
+        raise CouldNotRun(str(e)) from e
+    console, found = Console(), []
+    extent = matrix.NAMED if named else matrix.WHOLE if whole or names else matrix.BRIEF
     with Progress(console=console, transient=True) as progress:
-        extent = matrix.NAMED if named else matrix.WHOLE if whole or names else matrix.BRIEF
-        rows = matrix.rows(chosen, processes, extent)
-        found = list(progress.track(rows, total=len(chosen)))
-    checks = set() if named or names else {t.id for t in trials.collect()}
-    matrix.show(found, console, checks)
+        for row in progress.track(matrix.rows(chosen, processes, extent), total=len(chosen)):
+            matrix.show(row, console)
+            found.append(row)
+    matrix.conclude(found, console, () if named or names else {t.test for t in trials.collect()})
     sys.exit(CONFORMS if all(row.killed for row in found) else FAILS)
 
 

@@ -28,11 +28,16 @@ def find_subject(name: str) -> Subject:
     kind, _, fault = name.partition(":")
     if kind != "fault":
         return registry.load(name)
-    if fault not in FAULTS:
-        near = get_close_matches(fault, FAULTS, 3, 0.3)
+    return faulty(find_fault(fault))
+
+
+def find_fault(name: str) -> Fault:
+    """The fault of a name; SubjectError with a sentence where there is none."""
+    if name not in FAULTS:
+        near = get_close_matches(name, FAULTS, 3, 0.3)
         hint = f": did you mean {' or '.join(near)}?" if near else ""
-        raise registry.SubjectError(f"no fault is called {fault!r}{hint}")
-    return faulty(FAULTS[fault])
+        raise registry.SubjectError(f"no fault is called {name!r}{hint}")
+    return FAULTS[name]
 
 
 def faulty(fault: Fault) -> Subject:
