@@ -56,11 +56,11 @@ def printed(rows: list[Row], suite: set[str]) -> str:
     for row in rows:
         show(row, console)
     conclude(rows, console, suite)
-    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+    return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_row_says_what_killed_the_fault() -> None:
-    """A line holds the fault, its clause, whether it was killed, and how many tests of which clauses did so."""
+    """A line: the fault, its clause, whether it was killed, and by how many tests of which clauses."""
     killed = Row("h_0-ignored", "HID-02", {"HID-02": ["a", "b"], "REC-04": ["c"]}, seconds=0.4)
     survives = Row("b_hh-dropped", "BIA-01", {"REC-04": ["c"]})
 
