@@ -20,7 +20,7 @@ class Watch:
 
     def __init__(self, subject: Any) -> None:
         """Watch `subject`."""
-        self.subject, self.levels = subject, subject.levels
+        self.subject, self.levels, self.remote = subject, subject.levels, subject.remote
         self.asked: dict[str, Case] = {}
         self.ran: list[str] = []
         self.opened = False

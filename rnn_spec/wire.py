@@ -191,8 +191,9 @@ def array(x: Any) -> np.ndarray:
         raise ValueError("data is a flat list of numbers in row-major order")
     if len(data) != math.prod(shape):
         raise ValueError(f"shape {tuple(shape)} needs {math.prod(shape)} numbers, data has {len(data)}")
-    numbers = [n if type(n) in (int, float) else _number(i, n) for i, n in enumerate(data)]
-    return np.array(numbers, np.float64).reshape(shape)
+    if not set(map(type, data)) <= {int, float}:
+        data = [n if type(n) in (int, float) else _number(i, n) for i, n in enumerate(data)]
+    return np.array(data, np.float64).reshape(shape)
 
 
 def _number(index: int, x: Any) -> float:

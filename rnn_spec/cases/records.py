@@ -124,7 +124,8 @@ class Observation:
     Arrays hold the subject's numbers exactly, whatever NumPy dtype carries them; `dtypes` says what
     the subject's own were (``output`` and ``h_n``). `gradients` are keyed ``input``, ``h_0`` and by
     parameter. What a subject cannot tell it leaves None: `parameters`, the shapes of its own
-    parameters by name, in its order; `after`, what its input, h_0 and parameters hold after the call;
+    parameters by name, in its order; `after`, what its input, h_0 and parameters hold after the call,
+    where those that hold what they held may be left out;
     `aliases`, pairs of these and the results that share memory, such as ``output, h_n``; `drew`,
     whether the call drew from the random generator.
     """

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,27 +20,24 @@ from rnn_spec import wire
 from rnn_spec.cases import product
 from rnn_spec.cases.records import Error
 from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Recording, RecordingError
-from rnn_spec.judge.check import Check, NotClaimed
+from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, compare
-from rnn_spec.report.results import Results
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects import torch_probes
 from rnn_spec.subjects.base import SubjectError
 from rnn_spec.subjects.worker import Failure, Process, TorchWorker
+from rnn_spec.trials import collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rnn_spec.cases.records import Case
+    from rnn_spec.cases.records import Case, Expectation
+    from rnn_spec.judge.trial import Trial
 
 DEADLINE = torch_probes.SECONDS + 15.0
 """Seconds until a probe's process is given up that should have ended itself."""
 LARGEST = 1 << 20
 """Bytes that a fact may have."""
-SUITE = (
-    "import sys; sys.path[:] = {!r}; from rnn_spec.plugin import run_suite; sys.exit(run_suite(sys.argv[1:]))"
-)
-"""Not by PYTHONPATH, which the release's own Python would read, too."""
 
 
 class Probing:
@@ -90,22 +84,51 @@ class Probing:
             process.end(0.5)
 
 
-def record(
-    python: str, subject: str = "torch", command: str = "", tell: Callable[[str], None] = print
-) -> Recording:
-    """What the torch of a Python does; RecordingError where there is none, or the suite did not run.
+class Suite:
+    """The standard cases and all checks, asked of one release after another.
 
-    `tell` is given a line now and then.
+    What the spec expects of a case is the same whoever is asked: it is computed once, for all of them.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is collected before the first release is asked."""
+        self.trials: list[Trial] = []
+        self.expectations: dict[str, Expectation] = {}
+        self.turn = Lock()
+
+    def ask(self, header: Header, python: str) -> Recording:
+        """A recording without probes: cases, and checks by clause; RecordingError if there is none."""
+        memory = Memory()
+        memory.expectations = self.expectations
+        with self.turn, np.errstate(all="ignore"):
+            worker = started(python, header.version)
+            try:
+                check = Check(clauses()["SHP-06"], worker, memory)
+                cases = {str(recipe): arrays(check, recipe.case()) for recipe in product.standard()}
+                self.trials = self.trials or collect()
+                failing, passed = judge(self.trials, worker, memory)
+            finally:
+                worker.close()
+        return Recording(header, {}, dict(sorted(cases.items())), failing, passed)
+
+
+def record(
+    python: str,
+    subject: str = "torch",
+    command: str = "",
+    tell: Callable[[str], None] = print,
+    suite: Suite | None = None,
+) -> Recording:
+    """What the torch of a Python does; RecordingError where there is none, or it cannot be asked.
+
+    `tell` is given a line now and then; releases that are recorded side by side share a `suite`.
     """
     header = describe(python, subject, command)
-    tell(f"{header.version}, Python {header.python}: {len(torch_probes.PROBES)} probes")
-    probes = dict(sorted(probe(python)))
-    tell("probes done: standard cases and checks")
+    tell(f"{header.version}, Python {header.python}: the suite, and {len(torch_probes.PROBES)} probes")
     with ThreadPoolExecutor(1) as beside:
-        checked = beside.submit(check, python, header.version)
-        cases = dict(sorted(answer(python)))
-        failing, passed = checked.result()
-    return Recording(header, probes, cases, failing, passed)
+        asked = beside.submit((suite or Suite()).ask, header, python)
+        probes = dict(sorted(probe(python)))
+        return msgspec.structs.replace(asked.result(), probes=probes)
 
 
 def describe(python: str, subject: str, command: str) -> Header:
@@ -141,17 +164,34 @@ def probe(python: str, ids: Iterable[str] = tuple(torch_probes.PROBES)) -> list[
         return facts(light) + other.result()
 
 
-def answer(python: str) -> list[tuple[str, Arrays]]:
-    """The standard cases' answers."""
+def started(python: str, version: str) -> TorchWorker:
+    """The worker in this Python; RecordingError where it does not start, or has another torch."""
     try:
         worker = TorchWorker(python)
     except SubjectError as e:
         raise RecordingError(str(e)) from e
-    try:
-        check = Check(clauses()["SHP-06"], worker)
-        return [(str(recipe), arrays(check, recipe.case())) for recipe in product.standard()]
-    finally:
+    if not (met := worker.version()).startswith(version):
         worker.close()
+        raise RecordingError(f"the suite met {met}, and the probes {version}, in {python}")
+    return worker
+
+
+def judge(
+    trials: Iterable[Trial], worker: TorchWorker, memory: Memory
+) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """By clause, the checks that fail and how many pass, of all that a worker can be asked."""
+    failing: dict[str, list[str]] = {}
+    passed: dict[str, int] = {}
+    for trial in trials:
+        try:
+            trial.run(Check(clauses()[trial.clause], worker, memory))
+        except NotClaimed:
+            continue
+        except Exception:  # Nonconformity, or a check that breaks on what it was answered
+            failing.setdefault(trial.clause, []).append(trial.id)
+        else:
+            passed[trial.clause] = passed.get(trial.clause, 0) + 1
+    return {id: sorted(ids) for id, ids in failing.items()}, passed
 
 
 def arrays(check: Check, case: Case) -> Arrays:
@@ -187,32 +227,3 @@ def bits(array: np.ndarray, dtype: str) -> str:
     """16 hexadecimal digits that stand for dtype, shape and elements, bit for bit."""
     own = np.ascontiguousarray(array, "<f4" if dtype == "bfloat16" else np.dtype(dtype).newbyteorder("<"))
     return sha256(f"{dtype} {own.shape}".encode() + own.tobytes()).hexdigest()[:16]
-
-
-def check(python: str, version: str) -> tuple[dict[str, list[str]], dict[str, int]]:
-    """By clause, the checks that fail and how many pass: the suite's, as a worker can be asked."""
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = [f"--subject=torch@{python}", f"--results={folder}"]
-        suite = [sys.executable, "-c", SUITE.format(sys.path), *arguments]
-        done = subprocess.run(suite, capture_output=True, text=True, check=False)
-        path = Path(folder) / "results.json"
-        results = Results.read(path) if path.exists() else Results("")
-    if not results.complete:
-        raise RecordingError(
-            f"the suite did not come to its end with torch@{python}: {last(done.stdout + done.stderr)}"
-        )
-    if not results.version.startswith(version):  # by an environment variable, say
-        raise RecordingError(f"the suite met {results.version}, and the probes {version}, in {python}")
-    failing: dict[str, list[str]] = {}
-    passed: dict[str, int] = {}
-    for verdict in results.verdicts:
-        if verdict.outcome in ("failed", "known"):
-            failing.setdefault(verdict.clause, []).append(verdict.check)
-        elif verdict.outcome == "passed":
-            passed[verdict.clause] = passed.get(verdict.clause, 0) + 1
-    return {id: sorted(ids) for id, ids in failing.items()}, passed
-
-
-def last(text: str) -> str:
-    """The last line that says something."""
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "it said nothing")

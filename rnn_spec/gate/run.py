@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import rnn_spec
 from rnn_spec.gate import environments
 from rnn_spec.gate.archive import Archive
-from rnn_spec.gate.record import describe, record
+from rnn_spec.gate.record import Suite, describe, record
 from rnn_spec.gate.recording import Header, Recording, RecordingError
 
 if TYPE_CHECKING:
@@ -37,11 +37,12 @@ def ready(
 
 def recordings(found: list[Path | Recording], fresh: bool, say: Callable[[str], None]) -> list[Recording]:
     """Both sides' recordings, made side by side where they are live."""
+    suite = Suite()
     with ThreadPoolExecutor(2) as both:
-        return [*both.map(lambda which: recording(which, fresh, say), found)]
+        return [*both.map(lambda which: recording(which, fresh, say, suite), found)]
 
 
-def recording(which: Path | Recording, fresh: bool, say: Callable[[str], None]) -> Recording:
+def recording(which: Path | Recording, fresh: bool, say: Callable[[str], None], suite: Suite) -> Recording:
     """A recording as it is, or that of a Python: the kept one, or made now and kept."""
     if isinstance(which, Recording):
         return which
@@ -56,7 +57,7 @@ def recording(which: Path | Recording, fresh: bool, say: Callable[[str], None]) 
         else:
             say(f"{header.version}: recorded before, {path}")
             return found
-    made = record(python, "torch", f"rnn-spec record torch@{python}", say)
+    made = record(python, "torch", f"rnn-spec record torch@{python}", say, suite)
     made.write(path)
     return made
 

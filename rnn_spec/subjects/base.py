@@ -79,6 +79,9 @@ class Subject:
     dtypes: ClassVar[tuple[str, ...]] = ("float64", "float32")
     """The dtypes it computes in."""
 
+    remote: ClassVar[bool] = False
+    """It answers from elsewhere, and so cannot write into what it is given: `after` is its word alone."""
+
     declares: ClassVar[Mapping[str, str]] = {}
     """Its traits, of `TRAITS`; what it leaves out it has not, or does not say."""
 

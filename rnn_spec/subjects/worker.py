@@ -164,6 +164,7 @@ class Introduced(Subject):
     """A subject that is, and claims, what its answer to hello says."""
 
     hello: wire.Hello
+    remote = True
 
     def introduce(self, hello: wire.Hello) -> None:
         """Take its name, levels, dtypes and traits from its hello."""

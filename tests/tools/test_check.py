@@ -11,7 +11,7 @@ import pytest
 from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Bound, Case, Error, Observation
 from rnn_spec.judge.check import Check, Memory, NotClaimed
-from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.compare import Nonconformity, same
 from rnn_spec.judge.trial import Trial
 from rnn_spec.plugin import level
 from rnn_spec.spec.catalogue import clauses
@@ -141,6 +141,36 @@ def test_a_subject_that_writes_into_its_case_changes_no_one_elses() -> None:
     assert all(map(np.array_equal, before, everything(case)))
     assert answer.after is not None
     assert (answer.after["input"] == 99).all()
+
+
+class Far(SpecSubject):
+    """A subject that answers from elsewhere, and says of its arguments what it is told to say."""
+
+    remote = True
+
+    def __init__(self, after: dict[str, np.ndarray] | None) -> None:
+        self.after = after
+
+    def run(self, case: Case) -> Observation:
+        """Answer."""
+        return replace(super().run(case), after=self.after)
+
+
+def test_what_a_far_subject_does_not_tell_nobody_knows() -> None:
+    """A case that was sent away comes back unchanged in any event: that proves nothing, and is no answer."""
+    assert check(Far(None)).ask(CASE).after is None
+    assert check(SpecSubject()).ask(CASE).after is not None
+
+
+def test_what_was_not_changed_may_be_left_out() -> None:
+    """What a subject does not name among what its arguments hold after the call holds what it held."""
+    zeros = np.zeros_like(CASE.input)
+
+    after = check(Far({"input": zeros})).ask(CASE).after
+
+    assert after is not None
+    assert after["input"] is zeros
+    assert same({**CASE.parameters, "h_0": CASE.h_0}, {n: a for n, a in after.items() if n != "input"})
 
 
 # -- hostile answers ------------------------------------------------------------------------------------

@@ -234,10 +234,13 @@ def test_a_finished_recording_is_kept_and_a_damaged_one_made_anew(
     monkeypatch.setattr(run, "record", recorded)
     python = tmp_path / "python"
 
-    first, second = (run.recording(python, fresh=False, say=lambda _: None) for _ in range(2))
+    def asked(fresh: bool) -> list[Recording]:
+        return run.recordings([python], fresh, lambda _: None)
+
+    first, second = asked(fresh=False), asked(fresh=False)
     run.kept(str(python), header).write_text("{")
-    third = run.recording(python, fresh=False, say=lambda _: None)
-    run.recording(python, fresh=True, say=lambda _: None)
+    third = asked(fresh=False)
+    asked(fresh=True)
 
     assert first == second == third
     assert len(made) == 3

@@ -15,17 +15,23 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from rnn_spec.cases import product
+from rnn_spec.cases.product import Recipe
 from rnn_spec.cli import main
 from rnn_spec.gate import record as recorder
 from rnn_spec.gate.compare import KINDS
-from rnn_spec.gate.record import Probing
+from rnn_spec.gate.record import Probing, Suite
 from rnn_spec.gate.recording import Fact, Header, Raised, Recording, RecordingError
+from rnn_spec.judge.trial import Trial
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects import torch_probes
 from rnn_spec.subjects.torch_probes import PROBES
+from rnn_spec.trials import collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rnn_spec.judge.check import Check
 
 SOURCE = Path(torch_probes.__file__)
 
@@ -241,23 +247,57 @@ def test_two_recordings_of_one_release_are_equal(tmp_path: Path) -> None:
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def test_a_suite_that_met_another_torch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the probes saw and what the suite saw has to be one release."""
-    suite = (
-        "import sys; from pathlib import Path; from rnn_spec.report.results import Results; "
-        "folder = Path(sys.argv[-1].partition('=')[2]); "
-        "Results('torch', 'torch 9.9 (Python 3.11)', complete=True).write(folder / 'results.json')"
-    )
-    monkeypatch.setattr(recorder, "SUITE", suite)
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A suite of few cases and few checks, one of which torch fails, and one of which breaks."""
 
-    with pytest.raises(RecordingError, match=r"the suite met torch 9\.9 .*, and the probes torch 9\.8"):
-        recorder.check(sys.executable, "torch 9.8")
-    assert recorder.check(sys.executable, "torch 9.9") == ({}, {})
+    def failing(check: Check) -> None:
+        check.holds(False, "it is wrong")
+
+    def broken(check: Check) -> None:
+        raise KeyError(check.clause)
+
+    some = [t for t in collect() if t.id.startswith("test_recurrence.py") and "small-L1-tanh-float64" in t.id]
+    odd = [Trial(f.__name__, "REC-01", f, {}, ("check",)) for f in (failing, broken)]
+    monkeypatch.setattr(recorder, "collect", lambda: some + odd)
+    monkeypatch.setattr(product, "standard", lambda: [Recipe(), Recipe(dtype="float64")])
 
 
-def test_a_suite_that_did_not_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A suite that breaks off is an error with its last words."""
-    monkeypatch.setattr(recorder, "SUITE", "raise SystemExit('out of memory')")
+@pytest.mark.usefixtures("small")
+def test_what_the_spec_expects_is_computed_once_for_all_releases() -> None:
+    """A second release that is asked the same is compared with the expectations of the first."""
+    suite, header = Suite(), Header("torch", "torch ")
 
-    with pytest.raises(RecordingError, match=r"did not come to its end with torch@.*: out of memory"):
-        recorder.check(sys.executable, "torch 9.9")
+    first = suite.ask(header, sys.executable)
+    expectations = dict(suite.expectations)
+    second = suite.ask(header, sys.executable)
+
+    assert first == second
+    assert len(first.cases) == 2
+    assert expectations
+    assert all(suite.expectations[key] is found for key, found in expectations.items())
+    assert len(suite.expectations) == len(expectations)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_check_that_breaks_has_not_passed() -> None:
+    """Whatever a check raises but that it is not claimed counts as a failure, beside those that pass."""
+    found = Suite().ask(Header("torch", "torch "), sys.executable)
+
+    assert found.failing == {"REC-01": ["broken", "failing"]}
+    assert sum(found.passed.values()) > 5
+
+
+def test_a_suite_that_meets_another_torch_is_refused() -> None:
+    """What the probes saw and what the suite sees has to be one release."""
+    with pytest.raises(RecordingError, match=r"the suite met torch \d.*, and the probes torch 9\.8"):
+        Suite().ask(Header("torch", "torch 9.8"), sys.executable)
+
+
+def test_a_python_in_which_no_worker_starts_is_refused(tmp_path: Path) -> None:
+    """A torch that says hello to the probes and nothing to the suite is an error in one sentence."""
+    python = broken(tmp_path, "pass")
+    Path(python).write_text(f"#!{sys.executable}\n", encoding="utf-8")
+
+    with pytest.raises(RecordingError, match="does not say hello"):
+        Suite().ask(Header("torch", "torch 9.9"), python)
