@@ -162,8 +162,7 @@ def show_case(case: Case, judge: Check, console: Console) -> None:
     console.print(
         f"{case.config}\ntraining={case.training}, dtype={case.dtype}, seed={case.seed}", highlight=False
     )
-    given = {**case.parameters, "input": case.input} | ({} if case.h_0 is None else {"h_0": case.h_0})
-    for name, array in given.items():
+    for name, array in case.given.items():
         console.print(f"[bold]{name}[/bold] {array.shape}\n{array}", highlight=False)
     try:
         answer = judge.ask(case).arrays()

@@ -290,9 +290,8 @@ def _agrees(observation: Observation, bounds: dict[str, Bound]) -> bool:
 
 def _harmless(case: Case, observation: Observation) -> bool:
     """Whether everything that the answer tells about itself is as it must be."""
-    given = {**case.parameters, "input": case.input} | ({} if case.h_0 is None else {"h_0": case.h_0})
     return (
-        all(np.array_equal(given[name], value) for name, value in (observation.after or {}).items())
+        all(np.array_equal(case.given[name], value) for name, value in (observation.after or {}).items())
         and not observation.aliases
         and (not observation.drew or case.dropping)
         and all(dtype == case.dtype for dtype in observation.dtypes.values())

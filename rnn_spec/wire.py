@@ -15,7 +15,7 @@ is generated from the records (`schema`), and what comes in is validated against
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -144,9 +144,14 @@ def serve(hello: Hello, run: Callable[[Case], Observation], lines: Iterable[byte
 
 
 def answered(request: RunRequest, run: Callable[[Case], Observation]) -> Answer:
-    """The answer to a request; an exception is one, too."""
+    """The answer to a request, with what the call wrote into its arguments; an exception is one, too."""
+    given = request.case.given
+    before = {name: array.tobytes() for name, array in given.items()}
     try:
         observation = run(request.case)
+        if observation.after is None and observation.output is not None:
+            written = {name: array for name, array in given.items() if array.tobytes() != before[name]}
+            observation = replace(observation, after=written)
     except Exception as e:
         observation = Observation(error=Error("forward", type(e).__name__, str(e)))
     return Answer(seq=request.seq, **vars(observation))

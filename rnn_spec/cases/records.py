@@ -99,6 +99,12 @@ class Case:
         """Whether dropout acts: in training mode, between layers, with p > 0."""
         return self.training and self.config.dropout > 0 and self.config.num_layers > 1
 
+    @property
+    def given(self) -> dict[str, np.ndarray]:
+        """The arrays of a call by name: the parameters, input, and h_0 if there is one."""
+        arrays = {**self.parameters, "input": self.input}
+        return arrays if self.h_0 is None else {**arrays, "h_0": self.h_0}
+
     def derive(self, how: str, **changes: Any) -> Case:
         """The same question with something changed; `how` is added to its id."""
         return replace(self, id=f"{self.id}~{how}", **changes)

@@ -131,10 +131,11 @@ class Check:
         except Exception as e:  # lists of unlike lengths, say, or an array that is on another device
             message = f"the answer cannot be read as arrays: {' '.join(str(e).split())}"
             return Observation(error=Error("forward", type(e).__name__, message))
-        given = {**own.parameters, "input": own.input} | ({} if own.h_0 is None else {"h_0": own.h_0})
         if observation.after is not None:
-            return replace(observation, after={**given, **observation.after})
-        return observation if getattr(self.subject, "remote", False) else replace(observation, after=given)
+            return replace(observation, after={**own.given, **observation.after})
+        return (
+            observation if getattr(self.subject, "remote", False) else replace(observation, after=own.given)
+        )
 
     def expect(self, case: Case) -> Expectation:
         """What the spec says, under the masks that the subject drew where dropout acts."""

@@ -59,9 +59,7 @@ got.update({"grad " + n: g for n, g in zip(leaves, found)})
 
 def script(case: Case, clause: str, comparison: Comparison, subject: str, shape: tuple[int, ...]) -> str:
     """The script that shows what torch.nn.RNN answers to `case` where the comparison was worst."""
-    arrays = {**case.parameters, "input": case.input}
-    if case.h_0 is not None:
-        arrays["h_0"] = case.h_0
+    arrays = case.given
     gradients = case.cotangents is not None and comparison.name.startswith("grad ")
     if gradients and case.cotangents is not None:
         arrays |= {"g_output": case.cotangents.output, "g_h_n": case.cotangents.h_n}

@@ -52,9 +52,7 @@ class SpecSubject(Subject):
             gradients = self.adjoint(rnn).backward(g.output, g.h_n, case.lengths, masks)
             if case.h_0 is None:
                 del gradients["h_0"]
-        held = {**case.parameters, "input": case.input, "output": output, "h_n": h_n}
-        if case.h_0 is not None:
-            held["h_0"] = case.h_0
+        held = {**case.given, "output": output, "h_n": h_n}
         return Observation(
             output=self.rounded(output, case.dtype),
             h_n=self.rounded(h_n, case.dtype),

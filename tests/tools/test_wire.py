@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import math
@@ -133,6 +134,22 @@ def test_exception_of_a_subject_is_its_answer() -> None:
     assert wire.decode(answer, wire.Answer).error == Error("forward", "ValueError", "no such nonlinearity")
 
 
+def test_what_a_call_wrote_into_its_arguments_is_told() -> None:
+    """A subject that is served answers with the arrays that it has changed, and with no other."""
+
+    def run(case: Case) -> Observation:
+        case.input[0] += 1
+        return replace(SpecSubject().run(case), after=None)
+
+    case = copy.deepcopy(CASE)
+
+    after = wire.answered(wire.RunRequest(1, case), run).after
+
+    assert after is not None
+    assert list(after) == ["input"]
+    assert (after["input"][0] == CASE.input[0] + 1).all()
+
+
 @pytest.mark.parametrize(
     "id", ["small-L2-tanh-bi-p0.5-train-float32", "square-L2-relu-bi-batch_first-float16"]
 )
@@ -159,7 +176,9 @@ def test_torch_worker_sends_back_only_what_was_changed() -> None:
     case = {"input": np.zeros(2), "h_0": np.ones(1), "parameters": {"w": np.array([np.nan])}}
     after = {"input": -np.zeros(2, "f4"), "h_0": np.ones(1, "f4"), "w": np.array([np.nan], "f4")}
 
-    assert list(torch_worker.changed(after, case)) == ["input"]
+    changed: Any = torch_worker.changed
+
+    assert list(changed(after, case)) == ["input"]
 
 
 def test_torch_worker_keeps_prints_out_of_its_answers() -> None:
