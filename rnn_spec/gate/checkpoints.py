@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,56 +16,77 @@ from packaging.version import Version
 
 from rnn_spec.gate.compare import Change, compare, said
 from rnn_spec.gate.record import Probing
-from rnn_spec.gate.recording import Recording
+from rnn_spec.gate.recording import Fact, Recording
 from rnn_spec.subjects.torch_probes import Probe
 
 if TYPE_CHECKING:
-    from rnn_spec.gate.recording import Fact, Header
+    from collections.abc import Iterable
+
+    from rnn_spec.gate.recording import Header
 
 KIND, CLAUSE = "checkpoint", "STA-05"
 REFUSES_MODULES = Version("2.6")
 """From here on torch.load takes a whole module only if it is told weights_only=False."""
 
 
+class Side:
+    """A live torch, and the files that it wrote: one process for all that it is asked."""
+
+    def __init__(self, python: str, header: Header, folder: Path) -> None:
+        """Its files go into a folder that is not there yet."""
+        folder.mkdir()
+        self.header, self.folder, self.probing = header, folder, Probing(python)
+        self.written = Fact()
+        self.says: dict[Path, Fact] = {}
+
+    def write(self) -> None:
+        """Write every checkpoint that it can."""
+        self.written = self.probing.fact({"op": "write", "folder": str(self.folder)})
+
+    def read(self, files: Iterable[Path]) -> None:
+        """Read these files, told what this release has to be told."""
+        told = {"weights_only": False} if release(self.header) >= REFUSES_MODULES else {}
+        for path in files:
+            how = told if path.stem.endswith("module") else {}
+            self.says[path] = self.probing.fact({"op": "read", "file": str(path), "how": how})
+
+    @property
+    def files(self) -> list[Path]:
+        """What it wrote."""
+        return sorted(self.folder.glob("*.pt"))
+
+
 def crossed(a: tuple[str, Header], b: tuple[str, Header]) -> list[Change]:
     """What one of two Pythons' torches makes of the other's checkpoints, where it is not what was written."""
-    return [*exchanged(a, b), *exchanged(b, a)]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as both:
+        sides = [Side(*side, Path(folder) / name) for name, side in (("a", a), ("b", b))]
+        try:
+            [*both.map(Side.write, sides)]
+            files = [path for side in sides for path in side.files]
+            [*both.map(lambda side: side.read(files), sides)]
+        finally:
+            for side in sides:
+                side.probing.close()
+        return [*exchanged(*sides), *exchanged(*reversed(sides))]
 
 
-def exchanged(writer: tuple[str, Header], reader: tuple[str, Header]) -> list[Change]:
+def exchanged(writer: Side, reader: Side) -> list[Change]:
     """What the reader makes of the writer's files, where it is not what the writer makes of them."""
-    (python, wrote), (_, read) = writer, reader
-    with tempfile.TemporaryDirectory() as folder:
-        asked = Probing(python)
-        written = asked.fact({"op": "write", "folder": folder})
-        asked.close()
-        files = sorted(Path(folder).glob("*.pt"))
-        own, other = (facts(side, files) for side in (writer, reader))
-    if not files:
-        id = f"checkpoint/{wrote.version}"
-        return [Change("checkpoints", id, "Checkpoints", f"cannot be written: {said(written)}", CLAUSE)]
-    words = f"written by {wrote.version}, read by {read.version}"
+    if not writer.files:
+        id = f"checkpoint/{writer.header.version}"
+        return [
+            Change("checkpoints", id, "Checkpoints", f"cannot be written: {said(writer.written)}", CLAUSE)
+        ]
+    words = f"written by {writer.header.version}, read by {reader.header.version}"
+    own, other = (
+        Recording(side.header, {f"checkpoint/live-{path.stem}": side.says[path] for path in writer.files})
+        for side in (writer, reader)
+    )
     probes = {
         id: Probe(id, f"A checkpoint {words}: {id}.", None, KIND, CLAUSE)  # type: ignore[no-untyped-call]
-        for id in own
+        for id in own.probes
     }
-    return compare(Recording(wrote, probes=own), Recording(read, probes=other), probes)
-
-
-def facts(side: tuple[str, Header], files: list[Path]) -> dict[str, Fact]:
-    """What the torch of one side makes of each file, told what it has to be told."""
-    python, header = side
-    reader = Probing(python)
-    told = {"weights_only": False} if release(header) >= REFUSES_MODULES else {}
-    try:
-        return {
-            f"checkpoint/live-{path.stem}": reader.fact(
-                {"op": "read", "file": str(path), "how": told if path.stem.endswith("module") else {}}
-            )
-            for path in files
-        }
-    finally:
-        reader.close()
+    return compare(own, other, probes)
 
 
 def release(header: Header) -> Version:
