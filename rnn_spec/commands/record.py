@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from rnn_spec.commands.base import CouldNotRun
+from rnn_spec.gate.record import describe
 from rnn_spec.gate.record import record as make
 from rnn_spec.gate.recording import RecordingError
 
@@ -23,7 +24,9 @@ def record(subject: str, path: Path) -> None:
     About a minute.
     """
     try:
-        recording = make(python_of(subject), subject, f"rnn-spec record {subject} -o {path}", click.echo)
+        python = python_of(subject)
+        header = describe(python, subject, f"rnn-spec record {subject} -o {path}")
+        recording = make(python, header, click.echo)
         recording.write(path)
     except RecordingError as e:
         raise CouldNotRun(str(e)) from e

@@ -113,17 +113,12 @@ class Suite:
 
 
 def record(
-    python: str,
-    subject: str = "torch",
-    command: str = "",
-    tell: Callable[[str], None] = print,
-    suite: Suite | None = None,
+    python: str, header: Header, tell: Callable[[str], None] = print, suite: Suite | None = None
 ) -> Recording:
-    """What the torch of a Python does; RecordingError where there is none, or it cannot be asked.
+    """What the torch of a Python, which `header` describes, does; RecordingError where it cannot be asked.
 
     `tell` is given a line now and then; releases that are recorded side by side share a `suite`.
     """
-    header = describe(python, subject, command)
     tell(f"{header.version}, Python {header.python}: the suite, and {len(torch_probes.PROBES)} probes")
     with ThreadPoolExecutor(1) as beside:
         asked = beside.submit((suite or Suite()).ask, header, python)

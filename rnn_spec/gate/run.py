@@ -47,7 +47,7 @@ def recording(which: Path | Recording, fresh: bool, say: Callable[[str], None], 
     if isinstance(which, Recording):
         return which
     python = str(which)
-    header = describe(python, "torch", "")
+    header = describe(python, "torch", f"rnn-spec record torch@{python}")
     path = kept(python, header)
     if path.exists() and not fresh:
         try:
@@ -57,7 +57,7 @@ def recording(which: Path | Recording, fresh: bool, say: Callable[[str], None], 
         else:
             say(f"{header.version}: recorded before, {path}")
             return found
-    made = record(python, "torch", f"rnn-spec record torch@{python}", say, suite)
+    made = record(python, header, say, suite)
     made.write(path)
     return made
 

@@ -241,7 +241,8 @@ def test_two_recordings_of_one_release_are_equal(tmp_path: Path) -> None:
     """
     paths = [tmp_path / "a.json", tmp_path / "b.json"]
     for path in paths:
-        made = recorder.record(sys.executable, command=path.name)
+        header = recorder.describe(sys.executable, "torch", path.name)
+        made = recorder.record(sys.executable, header)
         msgspec.structs.replace(made, header=Header("torch", "")).write(path)
 
     assert paths[0].read_bytes() == paths[1].read_bytes()
