@@ -56,7 +56,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """One difference: `id` is that of a probe, a case or a clause, `line` says it to a person.
 
     The line is `title`, what was asked, and `says`, what came of it before and now.
-    `better` marks what fails no gate: no check of the clause newly fails, or what was absent is there.
+    `better` marks what fails no gate: no check of the clause newly fails, or what is asked is new.
     `headroom`, where numbers moved, is the worst before and after. `accepted` is the reason that the
     accepted-changes file gives.
     """
@@ -154,7 +154,7 @@ def _fact(id: str, probe: Probe | None, a: Fact | None, b: Fact | None) -> Chang
     column = next(rule.column for rule in RULES if rule.holds(a, b))
     verdict = column if isinstance(column, str) else kind[column]
     words = [w for w in (_outcomes(a, b), _warnings(a.warnings, b.warnings)) if w]
-    better = a.absent is not None and _outcome(b) == "value"
+    better = a.absent is not None  # what was not there cannot have been relied on, whatever it does now
     return Change(verdict, id, title, "; ".join(words), clause, better=better)
 
 

@@ -114,6 +114,8 @@ def clean(text):
     text = re.sub(r"\bline \d+|(?<=\.py:)\d+|(?<=\.cpp:)\d+", "line N", text)
     text = re.sub(r"\b(?:pid|process) \d+", "pid N", text)
     text = re.sub(r"\b(?:\w+\.)+(?=\w+\(\) )", "", text)  # Python 3.10 says Class.method(), 3.9 method()
+    text = re.sub(r"\bnumpy\.bool_(?!\w)", "numpy.bool", text)  # NumPy's names before and from 2 on
+    text = re.sub(r"\bnp\.(True|False)_", r"\1", text)
     text = " ".join(text.split())
     return text if len(text) <= 600 else text[:600] + "..."
 

@@ -150,12 +150,23 @@ def test_a_case_that_changed_is_told_under_its_verdict(id: str, b: Arrays, verdi
 
 
 def test_what_was_absent_and_is_there_fails_no_gate() -> None:
-    """A probe, a case, a gradient: nothing that ran before can depend on it; the way back is not better."""
+    """A probe, a case, a gradient: nothing that ran before can depend on it; the way back is not better.
+
+    Nor can anything depend on what is new, and raises or dies.
+    """
     absent, there = Arrays(absent="float16"), Arrays(ARRAYS)
     pairs: list[tuple[dict[str, Any], dict[str, Any]]] = [
         (
             {"probes": {"refuse/input_size-0": Fact(absent="torch.x")}},
             {"probes": {"refuse/input_size-0": Fact(1)}},
+        ),
+        (
+            {"probes": {"refuse/input_size-0": Fact(absent="torch.x")}},
+            {"probes": {"refuse/input_size-0": Fact(raised=Raised("RuntimeError", "no"))}},
+        ),
+        (
+            {"probes": {"refuse/input_size-0": Fact(absent="torch.x")}},
+            {"probes": {"refuse/input_size-0": Fact(died="SIGSEGV")}},
         ),
         ({"cases": {SMALL: absent}}, {"cases": {SMALL: there}}),
         ({"cases": {SMALL: Arrays({"output": ARRAYS["output"]})}}, {"cases": {SMALL: there}}),

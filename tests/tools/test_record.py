@@ -71,6 +71,8 @@ def test_the_table_can_be_read_without_torch() -> None:
         ("RNNBase.__init__() got multiple values", "__init__() got multiple values"),
         ("bad size\nframe #0: c10::Error", "bad size"),
         ("\x1b[1mred\x1b[0m  and\n blue", "red and blue"),
+        ("got (Tensor, numpy.bool_, numpy.bool)", "got (Tensor, numpy.bool, numpy.bool)"),
+        ("np.True_", "True"),
         ("expected input/output of (2, 6, 4)", "expected input/output of (2, 6, 4)"),
     ],
 )
