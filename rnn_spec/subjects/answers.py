@@ -32,7 +32,7 @@ class AnswersSubject(Introduced):
         answers, _, cases = paths.partition("@")
         self.path = answers
         self.seqs: dict[bytes, int] = {}
-        for _, request in _read(cases, wire.RunRequest):
+        for request in _requests(cases):
             self.seqs[digest(request.case)] = request.seq
             # Whoever claims no gradients is asked the same without cotangents, and answers it all the same.
             self.seqs.setdefault(digest(replace(request.case, cotangents=None)), request.seq)
@@ -92,10 +92,10 @@ def _lines(path: str) -> Iterator[tuple[int, bytes]]:
         raise SubjectError(f"{path} cannot be read: {e.strerror}") from e
 
 
-def _read(path: str, of: type[wire.T]) -> Iterator[tuple[int, wire.T]]:
+def _requests(path: str) -> Iterator[wire.RunRequest]:
     for number, line in _lines(path):
-        if b'"op":"run"' in line:
-            yield number, _decode(path, number, line, of)
+        if _decode(path, number, line, dict).get("op") == "run":
+            yield _decode(path, number, line, wire.RunRequest)
 
 
 def _decode(path: str, number: int, line: bytes, of: type[wire.T]) -> wire.T:

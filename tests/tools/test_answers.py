@@ -55,6 +55,22 @@ def test_case_without_cotangents_is_answered_by_its_twin_with_them(files: tuple[
     assert subject(files).run(CASES[0].derive("forward", cotangents=None)).output is not None
 
 
+def test_cases_may_be_written_anew(files: tuple[Path, Path]) -> None:
+    """A file of cases is read as JSON: another order of keys, and spaces, change nothing."""
+    lines = [json.loads(line) for line in files[0].read_text().splitlines()]
+    files[0].write_text("".join(json.dumps(dict(sorted(line.items()))) + "\n" for line in lines))
+
+    assert subject(files).run(CASES[1]).output is not None
+
+
+def test_line_of_cases_that_is_no_request_is_named(files: tuple[Path, Path]) -> None:
+    """What is no JSON object in the file of cases is said with the file and line."""
+    files[0].write_bytes(files[0].read_bytes() + b"{broken\n")
+
+    with pytest.raises(SubjectError, match=r"cases\.jsonl, line 5: not JSON"):
+        subject(files)
+
+
 def test_case_that_is_not_in_the_file_is_not_claimed(files: tuple[Path, Path]) -> None:
     """It is neither right nor wrong."""
     assert subject(files).run(Recipe.parse("odd-L1-tanh-float64").case()).unsupported
