@@ -93,13 +93,18 @@ def compare(a: Recording, b: Recording, probes: Mapping[str, Probe]) -> list[Cha
         *(_clause(id, a, b) for id, *_ in _differing(_judged(a), _judged(b))),
     ]
     order = list(VERDICTS)
-    return sorted(map(advised, found), key=lambda change: (order.index(change.verdict), change.id))
+    return sorted(map(advised, found), key=lambda change: (order.index(change.verdict), _natural(change.id)))
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    for id in sorted(a.keys() | b.keys()):
+    for id in sorted(a.keys() | b.keys(), key=_natural):
         if (id in a) != (id in b) or _bytes(a.get(id)) != _bytes(b.get(id)):  # None is not absence
             yield id, a.get(id), b.get(id)
+
+
+def _natural(id: str) -> str:
+    """What sorts positional-4 before positional-10."""
+    return re.sub(r"\d+", lambda number: number[0].zfill(9), id)
 
 
 def _bytes(x: Any) -> bytes:
