@@ -26,7 +26,7 @@ from rnn_spec.cases import reveal
 from rnn_spec.cases.product import standard
 from rnn_spec.cases.records import Error, Observation
 from rnn_spec.faulty import Steps, faulty_spec
-from rnn_spec.judge.check import Check, Memory, NotClaimed
+from rnn_spec.judge.check import Check, Memory, NotClaimed, fingerprint
 from rnn_spec.judge.compare import Nonconformity, compare, same
 from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.faults.base import MODULE
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from rnn_spec.judge.faults import Fault
     from rnn_spec.judge.trial import Trial
 
-FACTS = frozenset({"dtypes", "parameters", "aliases", "drew", "after"})
+FACTS = frozenset({"dtypes", "parameters", "aliases", "drew"})
 NEUTRAL = clauses()["SHP-06"]  # every subject claims it
 CHECKS = 24  # how many failed checks are looked at, clause by clause,
 CASES = 24  # how many of the cases that they ask,
@@ -91,8 +91,8 @@ class Right:
 
     def answer(self, case: Case) -> Observation:
         """Its answer to a case, asked once."""
-        known = self.memory.observations
-        return known.get(case.id) or Check(NEUTRAL, self.steps, self.memory).remember(case)
+        known = self.memory.observations.get(fingerprint(case))
+        return known or Check(NEUTRAL, self.steps, self.memory).remember(case)
 
     def passes(self, trial: Trial) -> bool:
         """Whether it passes a check, which it does unless the check looks at a torch.nn.Module."""
@@ -131,10 +131,10 @@ class Suspect:
 
     def answer(self, case: Case) -> Observation:
         """Its own answer to a case, asked once; the right one where its step is not called."""
-        right, known = self.right.answer(case), self.memory.observations
-        if case.id not in known and not self.right.steps.calls(self.faults, case):
-            known[case.id] = right
-        return known.get(case.id) or Check(NEUTRAL, self.subject, self.memory).remember(case)
+        right, known, key = self.right.answer(case), self.memory.observations, fingerprint(case)
+        if key not in known and not self.right.steps.calls(self.faults, case):
+            known[key] = right
+        return known.get(key) or Check(NEUTRAL, self.subject, self.memory).remember(case)
 
     def apart(self, answered: Answered, two: Observation, facts: Iterable[str]) -> float:
         """The distance of an answer from the subject's."""
@@ -144,10 +144,20 @@ class Suspect:
         told = {fact: value for fact in facts if (value := getattr(one, fact))}
         if not all(same(ordered(value), ordered(getattr(two, fact))) for fact, value in told.items()):
             return FAR
-        arrays, others = one.arrays(), two.arrays()
+        written, wrote = (written_to(answered.case, answer) for answer in (one, two))
+        arrays, others = one.arrays() | written, two.arrays() | wrote
         if {n: a.shape for n, a in arrays.items()} != {n: a.shape for n, a in others.items()}:
             return FAR
-        return max((apart(arrays[n], others[n], b) for n, b in answered.bounds.items()), default=0.0)
+        loosest = max(answered.bounds.values(), key=lambda b: b.error.max(initial=0.0), default=None)
+        bounds = answered.bounds | dict.fromkeys(written, loosest)
+        return max((apart(arrays[n], others[n], b) for n, b in bounds.items() if b and n in arrays), default=0)
+
+
+def written_to(case: Case, observation: Observation) -> dict[str, np.ndarray]:
+    """What was given and is not afterwards what it was."""
+    given = {**case.parameters, "input": case.input} | ({} if case.h_0 is None else {"h_0": case.h_0})
+    after = observation.after or {}
+    return {f"{name} after": value for name, value in after.items() if not same(given.get(name), value)}
 
 
 def ordered(fact: Any) -> Any:
@@ -216,7 +226,7 @@ class Evidence:
             asked = check.claimed(case)
         except NotClaimed:
             return None
-        observation = self.memory.observations.get(asked.id) or check.remember(asked)
+        observation = self.memory.observations.get(fingerprint(asked)) or check.remember(asked)
         if observation.unsupported:
             return None
         if not observation.error:
@@ -291,7 +301,7 @@ def _agrees(observation: Observation, bounds: dict[str, Bound]) -> bool:
 def _harmless(case: Case, observation: Observation) -> bool:
     """Whether everything that the answer tells about itself is as it must be."""
     return (
-        all(np.array_equal(case.given[name], value) for name, value in (observation.after or {}).items())
+        not written_to(case, observation)
         and not observation.aliases
         and (not observation.drew or case.dropping)
         and all(dtype == case.dtype for dtype in observation.dtypes.values())

@@ -30,7 +30,7 @@ from rich.console import Console
 from rnn_spec.cases import product
 from rnn_spec.cases.records import LEVELS
 from rnn_spec.faulty import find_subject
-from rnn_spec.judge.check import Check, Memory, NotClaimed
+from rnn_spec.judge.check import Check, Memory, NotClaimed, fingerprint
 from rnn_spec.judge.compare import Nonconformity, same
 from rnn_spec.judge.known import Known, expected_in, expected_of
 from rnn_spec.judge.trial import Trial
@@ -271,7 +271,7 @@ def _reproduce(item: pytest.Item, check: Check) -> str | None:
     worst = check.worst
     if worst is None or worst.holds or check.case is None:
         return None
-    answer = check.memory.observations.get(check.case.id)
+    answer = check.memory.observations.get(fingerprint(check.case))
     got = answer.arrays().get(worst.name) if answer else None
     if got is None or np.ndim(got) != len(worst.index) or not same(got[worst.index], worst.got):
         return None  # what differs is not an array of this answer as it stands, but made from it

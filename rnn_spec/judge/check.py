@@ -43,7 +43,7 @@ class NoGradients(NotClaimed):
 
 
 class Memory:
-    """What has been asked and computed in this run, so that many checks may look at one answer."""
+    """What has been asked and computed in this run, by fingerprint, so that checks may share an answer."""
 
     def __init__(self) -> None:
         """Begin empty."""
@@ -76,7 +76,7 @@ class Check:
         """
         case = self.claimed(case)
         self.case = case
-        observation = None if again else self.memory.observations.get(case.id)
+        observation = None if again else self.memory.observations.get(fingerprint(case))
         if observation is None:
             observation = self.remember(case)
         if observation.unsupported:
@@ -112,7 +112,7 @@ class Check:
 
     def remember(self, case: Case) -> Observation:
         """Ask now, and remember the answer, whatever it is."""
-        observation = self.memory.observations[case.id] = self._run(case)
+        observation = self.memory.observations[fingerprint(case)] = self._run(case)
         return observation
 
     def _run(self, case: Case) -> Observation:
@@ -233,7 +233,7 @@ class Check:
 
 
 def fingerprint(case: Case) -> str:
-    """The id and the data that may come from a subject's earlier answer, so what is remembered fits."""
+    """The id and the data that may come from a subject's earlier answer, so that what is remembered fits."""
     h_0 = None if case.h_0 is None else case.h_0.tobytes()
     return f"{case.id} {hash((case.input.tobytes(), h_0)):x}"
 
