@@ -7,10 +7,14 @@ A fault is named only if the spec with that fault
 * fails each of the failed checks looked at, for some lie between answers that are each within bounds;
 * is like the subject where it fails its own clause: a check that fails on the one fails on the other.
 
-The faults that are left are ranked by how far their answers are from the subject's, nearest first:
-no case looked at tells them apart. Where no single fault is left, pairs are tried; where no pair is, a
-subject has more than two things wrong, or one that has no name, and those faults are named that reproduce
-a part of its wrong answers and every right one.
+Where several are left, the checks of the whole suite that fail on some of them and not on others are
+called on the subject, too, and it is asked their cases. What is left then is ranked by how many of these
+checks came out otherwise on the subject, and by how far the answers are from its own.
+
+Where no single fault is left, pairs are tried: those of which, part by part of a few answers (an array, or
+a fact), neither spoils what is right, and what is wrong either both spoil or one of them spoils just so.
+Where no pair is left either, a subject has more than two things wrong, or one that has no name, and those
+faults are named that reproduce a part of its wrong answers and every right one.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_spec.cases import reveal
+from rnn_spec.cases.expect import expect
 from rnn_spec.cases.product import standard
 from rnn_spec.cases.records import Error, Observation
 from rnn_spec.faulty import Steps, faulty_spec
@@ -30,11 +35,12 @@ from rnn_spec.judge.check import Check, Memory, NotClaimed, fingerprint
 from rnn_spec.judge.compare import Nonconformity, compare, same
 from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.faults.base import MODULE
+from rnn_spec.spec.arithmetic import FORMATS
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.trials import Watch, collect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rnn_spec.cases.records import Bound, Case
     from rnn_spec.judge.check import Answers
@@ -47,8 +53,10 @@ CHECKS = 24  # how many failed checks are looked at, clause by clause,
 CASES = 24  # how many of the cases that they ask,
 PASSING = 12  # and how many standard cases beside them
 CONVICTING = 8  # how many checks of a fault's own clause the subject must fail as it does
-PAIRS_FROM = 12  # pairs are tried among the faults that explain most on their own,
-SCORED_ON = 4  # as far as these many failing cases show
+TELLING = 12  # how many checks that come out differently on the faults that are left
+SAMPLE = 6  # how many wrong answers, and as many right ones, say which faults may be part of a pair,
+PAIRS = 1500  # how many such pairs are tried,
+SHORT = 600  # numbers in an input, which makes it short
 NAMED = 3  # and how many faults are named that explain a part
 FAR = np.inf
 
@@ -71,7 +79,7 @@ class Diagnosis:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answered:
     """A case, what the subject answered, the bounds of what was expected, and whether it conforms."""
 
@@ -110,6 +118,7 @@ class Suspect:
         """Begin; what does not depend on the faults is `right`'s."""
         self.faults, self.subject, self.memory, self.right = faults, faulty_spec(*faults), Memory(), right
         self.memory.expectations = right.memory.expectations
+        self.distances: dict[Answered, float] = {}
 
     def fails(self, trial: Trial) -> bool:
         """Whether a check fails on it."""
@@ -117,17 +126,47 @@ class Suspect:
 
     def distance(self, answered: Answered) -> float:
         """How far its answer is from the subject's: up to 1 within the bound, FAR if of another kind."""
-        own = self.alone(answered)
-        if answered.masks is None or own <= 1:
-            return own
-        self.subject.drawn = answered.masks  # drop what the subject dropped
-        other = Check(NEUTRAL, self.subject, Memory()).remember(answered.case)
-        self.subject.drawn = None
-        return self.apart(answered, other, FACTS - {"drew"})
+        if answered not in self.distances:
+            self.distances[answered] = farthest(self.apart(answered))
+        return self.distances[answered]
 
-    def alone(self, answered: Answered) -> float:
-        """The distance where it draws dropout's masks itself."""
-        return self.apart(answered, self.answer(answered.case), FACTS)
+    def fits(self, answered: Answered) -> bool:
+        """Whether its answer is the subject's, within the bound."""
+        return self.distance(answered) <= 1
+
+    def apart(self, answered: Answered) -> Iterable[tuple[str, float]]:
+        """The parts of its answer and their distances, under the masks that the subject drew if these fit."""
+        own = list(self.alone(answered))
+        if answered.masks is None or farthest(own) <= 1:
+            return own
+        if answered.conforms and self.conforms(answered.case):
+            return [(name, 0.0) for name, _ in own]  # both are right, each for the masks that it drew
+        try:
+            self.subject.drawn = reveal.masks(answered.case, answered.observation, self.subject.model)
+            other = Check(NEUTRAL, self.subject, Memory()).remember(answered.case)
+        except Exception:  # a faulty model may not be one that masks can be read by
+            return own
+        finally:
+            self.subject.drawn = None
+        return differences(answered, answered.observation, other, FACTS - {"drew"})
+
+    def conforms(self, case: Case) -> bool:
+        """Whether its own answer is right."""
+        answer = self.answer(case)
+        return (
+            not answer.error
+            and _agrees(answer, expect(case, reveal.masks(case, answer)).arrays)
+            and _harmless(case, answer)
+        )
+
+    def alone(self, answered: Answered) -> Iterable[tuple[str, float]]:
+        """The distances where it draws dropout's masks itself."""
+        return differences(answered, answered.observation, self.answer(answered.case), FACTS)
+
+    def spoils(self, answered: Answered) -> Iterable[tuple[str, float]]:
+        """The parts of its own answer and their distances from the right ones."""
+        right = self.right.answer(answered.case)
+        return differences(answered, right, self.answer(answered.case), FACTS)
 
     def answer(self, case: Case) -> Observation:
         """Its own answer to a case, asked once; the right one where its step is not called."""
@@ -136,28 +175,55 @@ class Suspect:
             known[key] = right
         return known.get(key) or Check(NEUTRAL, self.subject, self.memory).remember(case)
 
-    def apart(self, answered: Answered, two: Observation, facts: Iterable[str]) -> float:
-        """The distance of an answer from the subject's."""
-        one = answered.observation
-        if one.error or two.error:
-            return 0.0 if one.error and two.error else FAR
-        told = {fact: value for fact in facts if (value := getattr(one, fact))}
-        if not all(same(ordered(value), ordered(getattr(two, fact))) for fact, value in told.items()):
-            return FAR
-        written, wrote = (written_to(answered.case, answer) for answer in (one, two))
-        arrays, others = one.arrays() | written, two.arrays() | wrote
-        if {n: a.shape for n, a in arrays.items()} != {n: a.shape for n, a in others.items()}:
-            return FAR
-        loosest = max(answered.bounds.values(), key=lambda b: b.error.max(initial=0.0), default=None)
-        bounds = answered.bounds | dict.fromkeys(written, loosest)
-        return max((apart(arrays[n], others[n], b) for n, b in bounds.items() if b and n in arrays), default=0)
+
+def farthest(parts: Iterable[tuple[str, float]]) -> float:
+    """The greatest of the parts' distances; the first that is above 1."""
+    worst = 0.0
+    for _, distance in parts:
+        worst = max(worst, distance)
+        if worst > 1:
+            break
+    return worst
+
+
+def differences(
+    answered: Answered, one: Observation, two: Observation, facts: Iterable[str]
+) -> Iterable[tuple[str, float]]:
+    """How far two answers to a case are from each other, part by part: errors, facts and arrays.
+
+    A fact that the first does not tell is as it should be.
+    """
+    yield "error", 0.0 if bool(one.error) == bool(two.error) else FAR
+    if one.error or two.error:
+        return
+    for fact in facts:
+        told = getattr(one, fact)
+        yield fact, 0.0 if not told or same(ordered(told), ordered(getattr(two, fact))) else FAR
+    written, wrote = (written_to(answered.case, answer) for answer in (one, two))
+    arrays, others = one.arrays() | written, two.arrays() | wrote
+    loosest = max(answered.bounds.values(), key=lambda b: b.error.max(initial=0.0), default=None)
+    c, u = answered.case.config, FORMATS[answered.case.dtype].unit_roundoff
+    rounding = (c.input_size + c.hidden_size + 2) * u
+    bounds = answered.bounds | dict.fromkeys({*written, *wrote}, loosest)
+    for name in {*arrays, *others}:
+        if name not in arrays or name not in others or arrays[name].shape != others[name].shape:
+            yield name, FAR
+        elif bound := bounds.get(name):
+            yield name, apart(arrays[name], others[name], bound, rounding)
 
 
 def written_to(case: Case, observation: Observation) -> dict[str, np.ndarray]:
     """What was given and is not afterwards what it was."""
     given = {**case.parameters, "input": case.input} | ({} if case.h_0 is None else {"h_0": case.h_0})
-    after = observation.after or {}
-    return {f"{name} after": value for name, value in after.items() if not same(given.get(name), value)}
+    after = (observation.after or {}).items()
+    return {f"{name} after": x for name, x in after if not identical(given[name], x)}
+
+
+def identical(one: np.ndarray, two: np.ndarray) -> bool:
+    """Whether two arrays are equal, the quick way first."""
+    return (one.dtype == two.dtype and one.shape == two.shape and one.tobytes() == two.tobytes()) or same(
+        one, two
+    )
 
 
 def ordered(fact: Any) -> Any:
@@ -165,10 +231,16 @@ def ordered(fact: Any) -> Any:
     return dict(sorted(fact.items())) if isinstance(fact, dict) else fact
 
 
-def apart(one: np.ndarray, two: np.ndarray, bound: Bound) -> float:
-    """The greatest difference in units of what is allowed: both may be off by the array's largest bound."""
+def apart(one: np.ndarray, two: np.ndarray, bound: Bound, rounding: float) -> float:
+    """The greatest difference in units of what is allowed: both may be off by the array's largest bound.
+
+    That is the right answer's; a wrong one that is greater may be off by the `rounding` of one step.
+    """
+    if one.dtype == two.dtype and one.tobytes() == two.tobytes():
+        return 0.0
     largest = bound.error[np.isfinite(bound.error)].max(initial=0.0)
     one, two = one.astype(np.float64), two.astype(np.float64)
+    largest = max(largest, rounding * np.abs(one[np.isfinite(one)]).max(initial=0.0))
     alike = (one == two) | (np.isnan(one) & np.isnan(two))
     if np.shape(bound.error) == one.shape:
         alike |= np.isinf(bound.error)  # where some order of summation overflows, anything goes
@@ -207,6 +279,7 @@ class Evidence:
         turns = chain.from_iterable(zip_longest(*map(spread, by_clause.values())))
         asked: dict[str, Case] = {}
         self.failed: list[Trial] = []
+        self.drawn: set[str] = set()
         self.failing: list[Answered] = []
         self.passing: list[Answered] = []
         self.looked: set[str] = set()
@@ -215,6 +288,7 @@ class Evidence:
             if fails(trial, watch, self.memory):
                 asked |= watch.asked
                 self.failed.append(trial)
+                self.note(trial, watch)
         self.look(list(asked.values())[:CASES])
         recipes = standard()
         self.look(r.case() for r in recipes[:: len(recipes) // PASSING])
@@ -245,16 +319,30 @@ class Evidence:
 
     @property
     def told(self) -> list[Answered]:
-        """Every answer looked at, in the order in which it tells most."""
-        return [*self.failing, *self.passing]
+        """Every answer looked at, the quickest first."""
+        return sorted([*self.failing, *self.passing], key=lambda answered: answered.case.input.size)
 
     def explained(self, suspect: Suspect) -> bool:
         """Whether a suspect reproduces all that is seen."""
         return (
-            all(suspect.distance(answered) <= 1 for answered in self.failing)
-            and all(suspect.fails(trial) for trial in self.failed)
-            and all(suspect.distance(answered) <= 1 for answered in self.passing)
+            self.fitted(suspect)
+            and self.alike([(trial, suspect.fails(trial)) for trial in self.failed])
             and all(self.guilty(suspect, fault) for fault in suspect.faults)
+        )
+
+    def fitted(self, suspect: Suspect) -> bool:
+        """Whether a suspect answers every case looked at as the subject does.
+
+        Where a pair does so for wrong answers that have nothing random in them, it is enough of the others
+        that both are wrong: the masks behind a doubly wrong answer can seldom be read.
+        """
+        plain = len(suspect.faults) > 1 and any(
+            answered.masks is None and not answered.observation.error for answered in self.failing
+        )
+        return all(
+            suspect.fits(a)
+            or (plain and a.masks is not None and not (a.conforms or suspect.conforms(a.case)))
+            for a in self.told
         )
 
     def guilty(self, suspect: Suspect, fault: Fault) -> bool:
@@ -263,12 +351,25 @@ class Evidence:
         The cases that they ask are from then on looked at, too.
         """
         own = spread([trial for trial in self.trials if trial.clause == fault.clause])
+        outcomes = []
         for trial in islice((trial for trial in own if suspect.fails(trial)), CONVICTING):
             watch = Watch(self.subject)
-            if not fails(trial, watch, self.memory):
+            outcomes.append((trial, fails(trial, watch, self.memory)))
+            self.note(trial, watch)
+            if not outcomes[-1][1] and trial.id not in self.drawn:
                 return False
             self.look(watch.asked.values())
-        return all(suspect.distance(answered) <= 1 for answered in self.failing)
+        return self.alike(outcomes) and self.fitted(suspect)
+
+    def note(self, trial: Trial, watch: Watch) -> None:
+        """Remember whether a check looks at what is drawn at random, so that its outcome is, too."""
+        if any(case.dropping and case.config.dropout < 1 for case in watch.asked.values()):
+            self.drawn.add(trial.id)
+
+    def alike(self, outcomes: list[tuple[Trial, bool]]) -> bool:
+        """Whether every check agrees, but for those at random, of which half may be luck."""
+        agreed = sum(agrees for _, agrees in outcomes)
+        return 2 * agreed >= len(outcomes) and all(agrees for t, agrees in outcomes if t.id not in self.drawn)
 
     def look(self, cases: Iterable[Case]) -> None:
         """Look at the subject's answers to more cases."""
@@ -279,7 +380,24 @@ class Evidence:
 
     def residual(self, suspect: Suspect) -> float:
         """How far a suspect's own answers are from the subject's, over all that was looked at."""
-        return sum(min(suspect.alone(answered), 2.0) for answered in self.told)
+        return sum(min(farthest(suspect.alone(answered)), 2.0) for answered in self.told)
+
+    def tell_apart(self, suspects: Sequence[Suspect]) -> dict[Suspect, int]:
+        """How many of the checks that tell suspects from each other come out otherwise on the subject.
+
+        The cases that these checks ask are from then on looked at, too.
+        """
+        otherwise, left = dict.fromkeys(suspects, 0), TELLING
+        one_of_each = {trial.test: trial for trial in reversed(self.trials)}.values()
+        for trial in one_of_each if len(suspects) > 1 else ():
+            verdicts = [suspect.fails(trial) for suspect in suspects] if left else []
+            if len({*verdicts}) > 1:
+                watch, left = Watch(self.subject), left - 1
+                failed = fails(trial, watch, self.memory)
+                self.look(watch.asked.values())
+                for suspect, verdict in zip(suspects, verdicts, strict=True):
+                    otherwise[suspect] += verdict != failed
+        return otherwise
 
 
 def spread(trials: list[Trial]) -> Iterable[Trial]:
@@ -290,7 +408,7 @@ def spread(trials: list[Trial]) -> Iterable[Trial]:
     return (t for t in chain.from_iterable(zip_longest(*by_test.values())) if t is not None)
 
 
-def _agrees(observation: Observation, bounds: dict[str, Bound]) -> bool:
+def _agrees(observation: Observation, bounds: Mapping[str, Bound]) -> bool:
     arrays = observation.arrays()
     try:
         return all(compare(name, arrays[name], bound).holds for name, bound in bounds.items())
@@ -319,33 +437,72 @@ def diagnose(subject: Any, failed: Sequence[str], trials: Sequence[Trial] = ()) 
     suspects = [Suspect((f,), right) for f in FAULTS.values() if f.of != MODULE]
     found = [suspect for suspect in suspects if seen.explained(suspect)]
     if not found and seen.failing:
-        sample = seen.failing[:SCORED_ON]
-        scored = [(sum(s.distance(a) <= 1 for a in sample), s.faults[0]) for s in suspects]
-        likely = [f for score, f in sorted(scored, key=lambda pair: -pair[0])[:PAIRS_FROM] if score]
-        pairs = [(a, b) for a, b in combinations(likely, 2) if (a.of, a.step) != (b.of, b.step)]
-        found = [s for pair in pairs if seen.explained(s := Suspect(pair, right))]
-    found = [s for s in found if all(s.distance(answered) <= 1 for answered in seen.told)]
-    found.sort(key=seen.residual)
+        found = [s for pair in pairs(seen, suspects) if seen.explained(s := Suspect(pair, right))]
+    otherwise = seen.tell_apart(found)
+    found = [s for s in found if seen.fitted(s)]
+    found.sort(key=lambda s: (otherwise[s], seen.residual(s)))
     whole = [Diagnosis(s.faults, len(seen.failed), len(seen.failed)) for s in found]
     return whole or in_part(seen, suspects)
 
 
+def pairs(seen: Evidence, suspects: Sequence[Suspect]) -> list[tuple[Fault, Fault]]:
+    """The pairs of faults of different steps that may explain what is seen, the likeliest first.
+
+    Told from what each does alone to every part of a few answers. A part of the subject's that is right
+    neither may spoil; one that is wrong is spoiled by both, or by one of them and just so.
+    """
+    wrong, spoilt, fitting = [], [], []
+    for answered in sample(seen):
+        parts = dict(differences(answered, answered.observation, seen.right.answer(answered.case), FACTS))
+        wrong += [distance > 1 for distance in parts.values()]
+        spoilt.append([distances(s.spoils(answered), parts) for s in suspects])
+        fitting.append([distances(s.apart(answered), parts) for s in suspects])
+    spoils: np.ndarray = np.concatenate(spoilt, axis=1) > 1
+    fits: np.ndarray = np.concatenate(fitting, axis=1) <= 1
+    bad: np.ndarray = np.array(wrong)
+    able = (fits | ~spoils)[:, ~bad].all(axis=1)
+    spoils, fits = spoils[:, bad], fits[:, bad]
+    found = []
+    for (i, a), (j, b) in combinations([(i, s.faults[0]) for i, s in enumerate(suspects) if able[i]], 2):
+        both = spoils[i] & spoils[j]
+        either = (fits[i] & ~spoils[j]) | (fits[j] & ~spoils[i])
+        if (both | either).all() and (a.of, a.step) != (b.of, b.step):
+            found.append((both.sum(), a, b))
+    return [(a, b) for _, a, b in sorted(found, key=lambda pair: pair[0])[:PAIRS]]
+
+
+def distances(parts: Iterable[tuple[str, float]], wanted: Iterable[str]) -> list[float]:
+    """The parts' distances in the order of `wanted`; FAR for those that are not there."""
+    found = dict(parts)
+    return [found.get(name, FAR) for name in wanted]
+
+
+def sample(seen: Evidence) -> list[Answered]:
+    """A few wrong answers, errors last, and as many right ones; short and without masks for choice."""
+    wrong = sorted(seen.failing, key=lambda answered: answered.observation.error is not None)
+    wrong = [answered for answered in wrong if answered.masks is None] or wrong
+    few = [[a for a in answers if a.case.input.size <= SHORT] or answers for answers in (wrong, seen.passing)]
+    return [answered for answers in few for answered in answers[:: -(-len(answers) // SAMPLE) or 1]]
+
+
 def in_part(seen: Evidence, suspects: Sequence[Suspect]) -> list[Diagnosis]:
     """The faults that reproduce every right answer, and most of the wrong ones that are no errors."""
-    wrong = [answered for answered in seen.failing if not answered.observation.error]
-    counts = {s: sum(s.distance(answered) <= 1 for answered in wrong) for s in suspects}
+    blameless = Suspect((), seen.right)  # what it fits, too, shows nothing
+    wrong = [a for a in seen.failing if not (a.observation.error or blameless.fits(a))]
+    few = [answered for answered in sample(seen) if answered in wrong]
+    suspects = [s for s in suspects if any(map(s.fits, few)) and all(map(s.fits, seen.passing))]
+    counts = {s: sum(map(s.fits, wrong)) for s in suspects}
     most = max(counts.values(), default=0)
-    likely = [s for s in suspects if counts[s] == most > 1]
-    left = [s for s in likely if all(s.distance(answered) <= 1 for answered in seen.passing)]
+    left = [s for s in suspects if counts[s] == most > 1]
     return [Diagnosis(s.faults, most, len(seen.failing), "wrong answers") for s in left[:NAMED]]
 
 
 def sentences(subject: Any, failed: Sequence[str]) -> list[str]:
     """What is to be said of a subject whose checks of these ids failed."""
-    found = [str(diagnosis) for diagnosis in diagnose(subject, failed)]
+    right, wanted, trials = Right(), set(failed), collect()
+    found = [str(diagnosis) for diagnosis in diagnose(subject, failed, trials)]
     if found:
         return found
-    right, wanted = Right(), set(failed)
-    if not any(right.passes(trial) for trial in collect() if trial.id in wanted):
+    if not any(right.passes(trial) for trial in trials if trial.id in wanted):
         return ["what failed is the module around the recurrence, and none of its answers"]
     return ["behaves like no named fault, and like no two of them"]

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from rnn_spec.cases.records import Case, Observation
 
 
-def masks(case: Case, observation: Observation) -> list[np.ndarray] | None:
+def masks(case: Case, observation: Observation, model: type[RNN] = RNN) -> list[np.ndarray] | None:
     """The masks (T, N, D*H), one for each layer but the last, that explain `observation` best.
 
     None where dropout does not act. An element of a lower mask that a higher one hides is given as
     kept, and so is one of a step after a sequence's end; nothing of the answer depends on it, nor,
     without bias, on which of two masks dropped what either dropped. An answer of the wrong shape
-    explains nothing: None.
+    explains nothing: None. `model` is what is taken to have answered, the spec or one with a fault.
     """
     if not case.dropping:
         return None
     c, last = case.config, case.config.num_layers - 1
-    rnn = RNN(c, case.parameters, PlainArithmetic())
+    rnn = model(c, case.parameters, PlainArithmetic())
     rnn.forward(case.input, case.h_0, case.lengths)  # layer 0 is below every mask: its output is as here
     time, batch = rnn.tapes[0, 0].after.shape[:2]
     if c.dropout == 1:
@@ -48,7 +48,7 @@ def masks(case: Case, observation: Observation) -> list[np.ndarray] | None:
     kept: list[tuple[bool, ...]] = [()]
     read: list[np.ndarray] = [below]
     for layer in range(1, last + 1):
-        read = [0.75 * m * r / (1 - c.dropout) for r in read for m in (0.0, 1.0)]
+        read = [0.75 * rnn.between_layers(r, np.full(r.shape, m)) for r in read for m in (False, True)]
         kept = [(*k, m) for k in kept for m in (False, True)]
         if layer < last:
             bias = np.concatenate([_bias(case, layer, d) for d in range(c.num_directions)])
