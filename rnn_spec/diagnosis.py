@@ -96,6 +96,7 @@ class Right:
     def __init__(self) -> None:
         """Nothing has been asked yet."""
         self.steps, self.memory = Steps(), Memory()
+        self.blameless = Suspect((), self)
 
     def answer(self, case: Case) -> Observation:
         """Its answer to a case, asked once."""
@@ -126,6 +127,9 @@ class Suspect:
 
     def distance(self, answered: Answered) -> float:
         """How far its answer is from the subject's: up to 1 within the bound, FAR if of another kind."""
+        right = self.right
+        if self is not right.blameless and self.answer(answered.case) is right.answer(answered.case):
+            return right.blameless.distance(answered)
         if answered not in self.distances:
             self.distances[answered] = farthest(self.apart(answered))
         return self.distances[answered]
@@ -214,9 +218,8 @@ def differences(
 
 def written_to(case: Case, observation: Observation) -> dict[str, np.ndarray]:
     """What was given and is not afterwards what it was."""
-    given = {**case.parameters, "input": case.input} | ({} if case.h_0 is None else {"h_0": case.h_0})
     after = (observation.after or {}).items()
-    return {f"{name} after": x for name, x in after if not identical(given[name], x)}
+    return {f"{name} after": x for name, x in after if not identical(case.given[name], x)}
 
 
 def identical(one: np.ndarray, two: np.ndarray) -> bool:
@@ -487,7 +490,7 @@ def sample(seen: Evidence) -> list[Answered]:
 
 def in_part(seen: Evidence, suspects: Sequence[Suspect]) -> list[Diagnosis]:
     """The faults that reproduce every right answer, and most of the wrong ones that are no errors."""
-    blameless = Suspect((), seen.right)  # what it fits, too, shows nothing
+    blameless = seen.right.blameless  # what it fits, too, shows nothing
     wrong = [a for a in seen.failing if not (a.observation.error or blameless.fits(a))]
     few = [answered for answered in sample(seen) if answered in wrong]
     suspects = [s for s in suspects if any(map(s.fits, few)) and all(map(s.fits, seen.passing))]
