@@ -153,10 +153,10 @@ class State(Module):
             self.check.agree(name, numbers(got), numbers(expected), bounds)
 
     def cotangents(self, results: tuple[Any, Any]) -> list[Any]:
-        """The case's cotangents of output and h_n, in the results' dtype."""
+        """The case's cotangents of output and h_n, in the results' dtype and on their device."""
         given = self.case.cotangents
         arrays: list[np.ndarray] = [given.output, given.h_n]  # type: ignore[union-attr]
-        return [self.tensor(a).to(r.dtype) for a, r in zip(arrays, results, strict=True)]
+        return [self.tensor(a).to(r) for a, r in zip(arrays, results, strict=True)]
 
     def gradients(self, layer: Any, *arguments: Any) -> tuple[dict[str, Any], list[Any]]:
         """The gradients of a plain layer's parameters by name, and those of the arguments."""

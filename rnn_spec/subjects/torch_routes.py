@@ -6,6 +6,8 @@ the layer. Each is a subject, ``torch:NAME``, that runs the same cases as eager 
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -30,43 +32,55 @@ def grad(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
     """torch.func.grad of functional_call; what backward then asks for is what it gives."""
     names = [name for name, _ in rnn.named_parameters()]
 
-    def forward(given: Any, values: Any) -> Any:
-        return torch.func.functional_call(rnn, dict(zip(names, values, strict=True)), given)
+    def call(first: Any, *state: Any) -> Any:
+        def forward(values: Any) -> Any:
+            given = (with_data(first, values[0]), *values[1 : 1 + len(state)])
+            parameters = dict(zip(names, values[len(given) :], strict=True))
+            output, h_n = torch.func.functional_call(rnn, parameters, given)
+            return data(output), h_n
 
-    class Transformed(torch.autograd.Function):  # type: ignore[misc]
-        @staticmethod
-        def forward(ctx: Any, count: int, *leaves: Any) -> Any:
-            ctx.count = count
-            ctx.save_for_backward(*leaves)
-            return forward(leaves[:count], leaves[count:])
+        class Transformed(torch.autograd.Function):  # type: ignore[misc]
+            @staticmethod
+            def forward(ctx: Any, *values: Any) -> Any:
+                ctx.random = torch.get_rng_state()
+                ctx.save_for_backward(*values)
+                return forward(values)
 
-        @staticmethod
-        def backward(ctx: Any, g_output: Any, g_n: Any) -> Any:
-            def loss(leaves: Any) -> Any:
-                output, h_n = forward(leaves[: ctx.count], leaves[ctx.count :])
-                return (output * g_output).sum() + (h_n * g_n).sum()
+            @staticmethod
+            def backward(ctx: Any, g_output: Any, g_n: Any) -> Any:
+                def loss(values: Any) -> Any:
+                    output, h_n = forward(values)
+                    return (output * g_output).sum() + (h_n * g_n).sum()
 
-            return None, *torch.func.grad(loss)(tuple(ctx.saved_tensors))
+                with torch.random.fork_rng(devices=[]):  # dropout's masks are those of the forward pass
+                    torch.set_rng_state(ctx.random)
+                    return torch.func.grad(loss)(tuple(ctx.saved_tensors))
 
-    return lambda *given: Transformed.apply(len(given), *given, *rnn.parameters())
+        output, h_n = Transformed.apply(data(first), *state, *rnn.parameters())
+        return with_data(first, output), h_n
+
+    return call
 
 
 def vmap(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
     """torch.vmap over the batch, of the layer called with one sequence; one that has no batch gets one."""
 
+    def over(*dims: Any) -> Any:
+        return torch.vmap(rnn, *dims, randomness="different")
+
     def call(*given: Any) -> Any:
         if given[0].dim() == 2:
-            output, h_n = torch.vmap(rnn, in_dims=1, out_dims=1)(*(t.unsqueeze(1) for t in given))
+            output, h_n = over(1, 1)(*(t.unsqueeze(1) for t in given))
             return output.squeeze(1), h_n.squeeze(1)
         batch = 0 if rnn.batch_first else 1
-        return torch.vmap(rnn, in_dims=(batch, 1)[: len(given)], out_dims=(batch, 1))(*given)
+        return over((batch, 1)[: len(given)], (batch, 1))(*given)
 
     return call
 
 
 def trace(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
     """torch.jit.trace with the very arguments, detached."""
-    return torch.jit.trace(rnn, tuple(t.detach() for t in arguments), check_trace=False)
+    return of_tensors(torch, rnn, arguments, lambda m, given: torch.jit.trace(m, given, check_trace=False))
 
 
 def script(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
@@ -78,35 +92,43 @@ def script(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
 
 
 def compile(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:  # noqa: A001  # torch's name
-    """torch.compile with the backend that captures and differentiates, and generates no code."""
+    """torch.compile as it comes, which calls the layer between its graphs; its backend generates no code."""
     torch.compiler.reset()
     return torch.compile(rnn, backend="aot_eager")
 
 
 def export(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
     """torch.export, and the program as a module."""
-    return torch.export.export(rnn, tuple(t.detach() for t in arguments)).module()
+    return of_tensors(torch, rnn, arguments, lambda m, given: torch.export.export(m, given).module())
 
 
 def autocast(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
     """A float32 layer called with float32 under autocast to the dtype of the arguments."""
-    dtype = arguments[0].data.dtype  # a PackedSequence has data, too
+    dtype = data(arguments[0]).dtype
 
     def call(*given: Any) -> Any:
-        with torch.autocast(given[0].data.device.type, dtype=dtype):
+        with torch.autocast(data(given[0]).device.type, dtype=dtype):
             return rnn(*(t.float() for t in given))
 
     return call
 
 
 def onnx(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
-    """torch.onnx.export, run by ONNX Runtime."""
-    import io
+    """torch.onnx.export as it comes, by torch.export; run by ONNX Runtime."""
+    return of_tensors(torch, rnn, arguments, lambda m, given: _onnx(torch, m, given, dynamo=True))
 
+
+def onnx_traced(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
+    """torch.onnx.export by torch.jit.trace, which makes ONNX's operator RNN of it; run by ONNX Runtime."""
+    return of_tensors(torch, rnn, arguments, lambda m, given: _onnx(torch, m, given, dynamo=False))
+
+
+def _onnx(torch: Any, module: Any, example: tuple[Any, ...], dynamo: bool) -> Any:
     import onnxruntime
 
     buffer = io.BytesIO()
-    torch.onnx.export(rnn, tuple(t.detach() for t in arguments), buffer, dynamo=False)
+    with contextlib.redirect_stdout(None):  # the exporter tells of its progress
+        torch.onnx.export(module, example, buffer, dynamo=dynamo)
     session = onnxruntime.InferenceSession(buffer.getvalue())
     inputs = [i.name for i in session.get_inputs()]
 
@@ -115,6 +137,44 @@ def onnx(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
         return tuple(map(torch.from_numpy, session.run(None, dict(zip(inputs, arrays, strict=True)))))
 
     return call
+
+
+# -- packed sequences -------------------------------------------------------------------------------
+
+
+def of_tensors(torch: Any, rnn: Any, arguments: tuple[Any, ...], make: Any) -> Any:
+    """What `make` makes of the layer and its arguments, detached, on a route that takes tensors alone.
+
+    A PackedSequence is made where one would deploy it: in a module that takes a padded input and lengths.
+    """
+    if isinstance(arguments[0], torch.Tensor):
+        return make(rnn, tuple(t.detach() for t in arguments))
+    from rnn_spec.subjects import torch_scripted
+
+    utils = torch.nn.utils.rnn
+
+    def padded(packed: Any, *state: Any) -> tuple[Any, ...]:
+        return (*utils.pad_packed_sequence(packed), *state)
+
+    example = tuple(t.detach() for t in padded(*arguments))
+    made = make(torch_scripted.Ragged(rnn).train(rnn.training), example)
+
+    def call(*given: Any) -> Any:
+        arguments = padded(*given)
+        output, h_n = made(*arguments)
+        return utils.pack_padded_sequence(output, arguments[1], enforce_sorted=False), h_n
+
+    return call
+
+
+def data(x: Any) -> Any:
+    """The tensor, or that with a PackedSequence's numbers."""
+    return x[0] if isinstance(x, tuple) else x
+
+
+def with_data(x: Any, data: Any) -> Any:
+    """Like x, a tensor or a PackedSequence, with other numbers."""
+    return x._replace(data=data) if hasattr(x, "_replace") else data
 
 
 ROUTES: dict[str, Route] = {
@@ -127,21 +187,23 @@ ROUTES: dict[str, Route] = {
     "export": export,
     "autocast": autocast,
     "onnx": onnx,
+    "onnx-traced": onnx_traced,
 }
 
 UNCLAIMED: dict[str, set[str]] = {
-    "grad": {"lengths", "dropout"},  # a PackedSequence is no tensor; masks would be drawn twice
-    "vmap": {"lengths", "dropout"},  # a batch in vmap has one length, and one stream of random numbers
-    "trace": {"lengths", "dropout"},  # a trace takes tensors, and keeps the mode that it was made in
-    "export": {"lengths", "dropout"},
-    "onnx": {"lengths", "dropout", "gradients"},
+    "vmap": {"lengths"},  # a batch in vmap has one length
+    "onnx": {"gradients"},
+    "onnx-traced": {"gradients"},
 }
 """The levels that a route does not claim, and why."""
 
-DTYPES = {"autocast": ("bfloat16", "float16"), "onnx": ("float32",)}
+EXPORTED = ("onnx", "onnx-traced")
+"""The routes that leave torch: they do not learn, drop nothing, and compute in one dtype."""
+
+DTYPES = {"autocast": ("bfloat16", "float16"), **dict.fromkeys(EXPORTED, ("float32",))}
 """The dtypes of a route that does not compute in all of eager torch's."""
 
-NEEDS = {"onnx": ("onnx", "onnxruntime")}
+NEEDS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "onnx-traced": ("onnx", "onnxruntime")}
 """The packages that a route needs beside torch."""
 
 
@@ -151,6 +213,7 @@ class Routed:
     def __init__(self, make: Any, name: str, torch: Any, config: dict[str, Any]) -> None:
         """Make the layer."""
         self.name, self.torch, self.rnn = name, torch, make(**config)
+        self.made: dict[Any, Callable[..., Any]] = {}
 
     def to(self, device: str, dtype: Any) -> Routed:
         """Move the layer; under autocast it stays in float32."""
@@ -167,10 +230,13 @@ class Routed:
         return self.rnn.named_parameters()
 
     def __call__(self, *arguments: Any) -> Any:
-        """Take the route, and make the call."""
+        """Make the call by the route, which is taken once for each mode and each shape of arguments."""
+        shapes = (self.rnn.training, *((type(a), data(a).shape) for a in arguments))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the routes deprecate each other
-            return ROUTES[self.name](self.torch, self.rnn, arguments)(*arguments)
+            if shapes not in self.made:
+                self.made[shapes] = ROUTES[self.name](self.torch, self.rnn, arguments)
+            return self.made[shapes](*arguments)
 
 
 class RouteSubject(Subject):
@@ -195,6 +261,12 @@ class RouteSubject(Subject):
     def version(self) -> str:
         """The torch release, and the route."""
         return f"{self.eager.version()} by {self.route}"
+
+    def unclaimed(self, case: Case) -> str | None:
+        """Why `case` is outside of what the route claims, or None."""
+        if self.route in EXPORTED and case.dropping:
+            return "not claimed: dropout in training mode, which torch.onnx.export leaves"
+        return super().unclaimed(case)
 
     def run(self, case: Case) -> Observation:
         """Answer one Case, by the route."""

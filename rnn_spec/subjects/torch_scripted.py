@@ -5,7 +5,7 @@ The compiler reads the annotations, so they are not postponed. Only a route that
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 
 class Padded(torch.nn.Module):
@@ -32,3 +32,18 @@ class Packed(torch.nn.Module):
     def forward(self, input: PackedSequence, h_0: Tensor | None = None) -> tuple[PackedSequence, Tensor]:
         """output and h_n."""
         return self.rnn(input, h_0)
+
+
+class Ragged(torch.nn.Module):
+    """A layer, called with padded sequences (T, N, I) and their lengths, packs them and pads its output."""
+
+    def __init__(self, rnn: torch.nn.Module) -> None:
+        """Take the layer in."""
+        super().__init__()
+        self.rnn = rnn
+
+    def forward(self, input: Tensor, lengths: Tensor, h_0: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """output and h_n."""
+        packed = pack_padded_sequence(input, lengths, enforce_sorted=False)
+        output, h_n = self.rnn(packed, h_0)
+        return pad_packed_sequence(output)[0], h_n

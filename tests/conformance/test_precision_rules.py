@@ -133,7 +133,8 @@ def test_cuda_computes_in_the_arithmetic_chosen(case, tf32, check):
     if tf32:  # factors of 10 bits are between bfloat16's and float16's
         bounds = expected(case.derive("in low precision", dtype="bfloat16"), check)
 
-    with answering("forward"), torch.backends.cudnn.flags(allow_tf32=tf32), torch.no_grad():
+    # flags() switches cuDNN off unless it is told to leave it on.
+    with answering("forward"), torch.backends.cudnn.flags(enabled=True, allow_tf32=tf32), torch.no_grad():
         before, torch.backends.cuda.matmul.allow_tf32 = torch.backends.cuda.matmul.allow_tf32, tf32
         try:
             results = state.rnn(*(t.to("cuda") for t in state.arguments()))

@@ -13,7 +13,7 @@ from rnn_spec.judge.module import numbers
 from rnn_spec.judge.operations import OPERATIONS, halves
 from rnn_spec.judge.state import State, answering
 from rnn_spec.plugin import clause, named
-from rnn_spec.subjects.torch_routes import ROUTES
+from rnn_spec.subjects.torch_routes import NEEDS, ROUTES
 
 PLAIN, WHOLE = "small-L1-relu-float64", "small-L2-tanh-bi-float64"
 SHAPES = (
@@ -309,14 +309,19 @@ def test_compiled_learns_like_eager(case, check):
 def test_compiled_in_one_graph_answers_like_eager(case, allowed, check):
     """The layer can be compiled with fullgraph=True, and then answers what the layer answers."""
     state = State(case, check)
-    torch = state.torch
 
-    with answering("torch.compile"):
-        torch.compiler.reset()
-        config = importlib.import_module("torch._dynamo.config")
-        with config.patch(allow_rnn=True) if allowed else torch.no_grad():
-            call = torch.compile(state.rnn, backend="eager", fullgraph=True)
-            answers(state, call)
+    with answering("torch.compile"), allowing_rnn(allowed):
+        answers(state, in_one_graph(state, backend="eager"))
+
+
+@clause("EXE-06")
+@named("small-L2-tanh-p1-train-float64")
+def test_compiled_in_one_graph_drops_out_like_eager(case, check):
+    """In training mode a layer in one graph drops out between layers, as the layer does."""
+    state = State(case, check)
+
+    with answering("torch.compile"), allowing_rnn():
+        answers(state, in_one_graph(state, backend="aot_eager"))
 
 
 @clause("EXE-07")
@@ -360,14 +365,15 @@ def test_exported_with_a_size_left_open(case, left_open, check):
 
 @clause("EXE-08")
 @named("small-L1-tanh-float32", "small-L2-relu-bi-float32")
-def test_onnx_answers_like_eager(case, check):
-    """The layer exported to ONNX answers in ONNX Runtime what the layer answers."""
+@pytest.mark.parametrize("route", ["onnx", "onnx-traced"])
+def test_onnx_answers_like_eager(case, route, check):
+    """The layer exported to ONNX, by either exporter, answers in ONNX Runtime what the layer answers."""
     state = State(case, check)
-    for package in ("onnx", "onnxruntime"):
+    for package in NEEDS[route]:
         if importlib.util.find_spec(package) is None:
             raise NotClaimed(f"not claimed: ONNX, which needs {package}: pip install {package}")
 
-    call = take(state, "onnx", state.rnn)
+    call = take(state, route, state.rnn)
 
     answers(state, call)
 
@@ -382,10 +388,15 @@ def test_cuda_answers_like_the_cpu(case, check):
     state = State(case, check)
 
     state.operate(lambda torch, rnn: rnn.to("cuda"))
+    arguments = [t.detach().to("cuda").requires_grad_() for t in state.arguments()]
 
-    output, h_n = state.results(state.rnn, *(t.detach().to("cuda") for t in state.arguments()))
-    check.within("output", numbers(output), check.expect(case).arrays["output"])
-    check.within("h_n", numbers(h_n), check.expect(case).arrays["h_n"])
+    output, h_n = state.results(state.rnn, *arguments)
+    parameters, inputs = state.gradients(state.rnn, *arguments)
+    gradients = {**parameters, **dict(zip(("input", "h_0"), inputs, strict=False))}
+    answer = {"output": output, "h_n": h_n, **{f"grad {name}": g for name, g in gradients.items()}}
+
+    for name, got in answer.items():
+        check.within(name, numbers(got), check.expect(case).arrays[name])
 
 
 # -- what they share ------------------------------------------------------------------------------
@@ -414,6 +425,17 @@ def answers(state, call):
     expected = state.check.expect(state.case).arrays
     for name, got in zip(("output", "h_n"), results, strict=True):
         state.check.within(name, numbers(got), expected[name])
+
+
+def in_one_graph(state, backend):
+    """The layer, compiled without a break of the graph."""
+    state.torch.compiler.reset()
+    return state.torch.compile(state.rnn, backend=backend, fullgraph=True)
+
+
+def allowing_rnn(allowed=True):
+    """Where torch.compile may put the layer into a graph, which it does not do of itself."""
+    return importlib.import_module("torch._dynamo.config").patch(allow_rnn=allowed)
 
 
 def each(change):

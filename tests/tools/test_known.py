@@ -18,6 +18,7 @@ from rnn_spec.judge.verdict import Verdict
 from rnn_spec.plugin import owed_checks, shortfalls
 from rnn_spec.report.results import Results
 from rnn_spec.spec.catalogue import clauses
+from rnn_spec.subjects.torch_routes import NEEDS
 from rnn_spec.trials import collect
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ def test_an_entry_explains_only_the_failure_it_records() -> None:
     assert not ENTRY.explains("raised RuntimeError in forward")
 
 
+def needs(entry: Known) -> tuple[str, ...]:
+    """The packages beside torch that a route needs, and so a reproduction of what it gets wrong."""
+    return NEEDS.get(entry.subject.partition(":")[2], ())
+
+
 @pytest.mark.parametrize("entry", known(), ids=lambda entry: entry.id)
 def test_every_entry_is_whole(entry: Known) -> None:
     """An entry names a clause, says what happens and where it is reported, and reproduces with torch only."""
@@ -89,7 +95,7 @@ def test_every_entry_is_whole(entry: Known) -> None:
         for a in node.names
     }
     assert "torch" in imported
-    assert imported <= {"torch", "warnings", "copy", "pickle", "io"}
+    assert imported <= {"torch", "warnings", "copy", "pickle", "io", *needs(entry)}
 
 
 @pytest.mark.slow
@@ -99,6 +105,8 @@ def test_every_reproduction_runs(entry: Known, tmp_path: Path) -> None:
 
     Run with ``pytest -m slow tests/tools/test_known.py``.
     """
+    for package in needs(entry):
+        pytest.importorskip(package)
     path = tmp_path / "reproduction.py"
     path.write_text(entry.reproduction, encoding="utf-8")
 
@@ -129,10 +137,10 @@ def clause_of() -> dict[str, str]:
 UNFAULTED = {
     "ARG-08": "torch fails it, so that no fault of torch can be told; test_corrected.py has its fault",
     "ARG-10": "torch fails it, so that no fault of torch can be told; test_corrected.py has its fault",
-    "PRC-07": "needs a CUDA device",
-    "EXE-05": "a method put into a subclass of torch.nn.RNN cannot be scripted",
-    "EXE-08": "needs ONNX Runtime",
-    "EXE-09": "needs a CUDA device",
+    "PRC-07": "needs a CUDA device; test_corrected.py runs it without one",
+    "EXE-05": "a method put into a subclass of torch.nn.RNN cannot be scripted; test_corrected.py has layers",
+    "EXE-08": "needs ONNX Runtime; test_corrected.py has a layer",
+    "EXE-09": "needs a CUDA device; test_corrected.py runs it without one",
 }
 """The clauses that no named fault can break where there is only torch on a CPU, and why."""
 
