@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from rnn_spec.cases.product import Recipe
-from rnn_spec.subjects import registry
-from rnn_spec.subjects.torch_routes import DTYPES, NEEDS, ROUTES, UNCLAIMED
+from rnn_spec.cases.records import Call
+from rnn_spec.judge.check import Check, NotClaimed
+from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.known import expected_of
+from rnn_spec.judge.trial import Trial
+from rnn_spec.spec.catalogue import clauses
+from rnn_spec.subjects import registry, torch_routes
+from rnn_spec.subjects.base import Subject
+from rnn_spec.subjects.torch_routes import DTYPES, EXPORTED, NEEDS, ROUTES, UNCLAIMED
+from rnn_spec.trials import collect
 
-QUICK = ("functional", "grad", "trace", "script", "compile", "export", "autocast")
+BY_ITSELF = ("functional", "grad", "trace", "script", "compile", "export", "autocast")
+"""The routes that need torch alone, but for vmap, which torch refuses."""
 
 
-@pytest.mark.parametrize("route", QUICK)
-def test_a_route_answers_a_case(route: str) -> None:
+def route(name: str) -> Subject:
+    """The subject; the test is skipped where a package is missing that it needs."""
+    for package in NEEDS.get(name, ()):
+        pytest.importorskip(package)
+    return registry.load(f"torch:{name}")
+
+
+@pytest.mark.parametrize("name", BY_ITSELF)
+def test_a_route_answers_a_case(name: str) -> None:
     """A route answers output, h_n and every gradient of a case of a dtype that it computes in."""
-    subject = registry.load(f"torch:{route}")
+    subject = route(name)
     recipe = Recipe(num_layers=2, bidirectional=True, dtype=subject.dtypes[0])
 
     answer = subject.run(recipe.case())
@@ -23,8 +41,66 @@ def test_a_route_answers_a_case(route: str) -> None:
     assert answer.output is not None
     assert sorted(answer.gradients) == sorted([*recipe.case().parameters, "input", "h_0"])
     assert answer.dtypes == {"output": recipe.dtype, "h_n": recipe.dtype}
-    assert subject.title == f"torch:{route}"
-    assert subject.version().endswith(f" by {route}")
+    assert subject.title == f"torch:{name}"
+    assert subject.version().endswith(f" by {name}")
+
+
+SAMPLE = (
+    "test_precision.py::test_half_precision_is_within_its_bound[small-L1-tanh-bfloat16]",
+    "test_unbatched.py::test_gradients_are_those_of_a_batch_of_one[small-L2-tanh-bi-unbatched-float32]",
+    "test_packed.py::test_gradients_through_a_packed_batch[small-L1-tanh-float32]",
+    "test_dropout.py::test_final_states_follow_from_undropped_states[small-L3-tanh-p0.5-train-float64]",
+    "test_determinism.py::test_earlier_calls_leave_nothing_behind[other h_0-small-L1-tanh-float32]",
+)
+"""A check of each way to ask: in low precision, unbatched, packed, in training mode, and called before."""
+
+
+@pytest.fixture(scope="module")
+def trials() -> list[Trial]:
+    """The checks of SAMPLE."""
+    return [trial for trial in collect() if trial.id in SAMPLE]
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_a_route_is_the_layer_as_far_as_torch_lets_it(name: str, trials: list[Trial]) -> None:
+    """A check by a route passes, or it fails as recorded, or the route does not claim what it asks."""
+    subject = route(name)
+    recorded = expected_of(subject.title, subject.version())
+    outcomes, unlike = set(), {}
+
+    for trial in trials:
+        known = [entry for entry in recorded if entry.expects(trial.id)]
+        try:
+            trial.run(Check(clauses()[trial.clause], subject))
+            outcome, as_recorded = "passed", not known
+        except NotClaimed:
+            outcome, as_recorded = "not claimed", True
+        except Nonconformity as e:
+            outcome, as_recorded = str(e), any(entry.explains(str(e)) for entry in known)
+        outcomes.add(outcome)
+        if not as_recorded:
+            unlike[trial.id] = outcome
+
+    assert unlike == {}
+    assert len(SAMPLE) == len(trials)
+    assert outcomes - {"not claimed"} != set()
+
+
+def test_a_program_is_made_once_for_calls_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a route makes is called again, and not made again, for arguments of the same shapes."""
+    made = []
+
+    def plain(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
+        made.append([tuple(t.shape) for t in arguments])
+        return rnn
+
+    monkeypatch.setitem(torch_routes.ROUTES, "functional", plain)
+    case = Recipe().case()
+    earlier = (Call(case.input, case.h_0), Call(case.input[1:], case.h_0))
+
+    registry.load("torch:functional").run(case.derive("after two calls", earlier=earlier))
+
+    assert made == [[(9, 3, 5), (1, 3, 7)], [(8, 3, 5), (1, 3, 7)]]
 
 
 @pytest.mark.parametrize("route", NEEDS)
@@ -38,4 +114,4 @@ def test_a_route_says_what_it_needs(route: str, monkeypatch: pytest.MonkeyPatch)
 
 def test_tables_are_of_routes() -> None:
     """What is said of a route is said of one that there is."""
-    assert {*UNCLAIMED, *DTYPES, *NEEDS} <= {*ROUTES}
+    assert {*UNCLAIMED, *DTYPES, *NEEDS, *EXPORTED} <= {*ROUTES}
