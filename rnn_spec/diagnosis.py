@@ -8,8 +8,8 @@ A fault is named only if the spec with that fault
 * is like the subject where it fails its own clause: a check that fails on the one fails on the other.
 
 Where several are left, the checks of the whole suite that fail on some of them and not on others are
-called on the subject, too, and it is asked their cases. What is left then is ranked by how many of these
-checks came out otherwise on the subject, and by how far the answers are from its own.
+called on the subject, too, and it is asked their cases. What is left then are the faults of which fewest of
+these checks come out otherwise on the subject, ranked by how far their answers are from its own.
 
 Where no single fault is left, pairs are tried: those of which, part by part of a few answers (an array, or
 a fact), neither spoils what is right, and what is wrong either both spoil or one of them spoils just so.
@@ -139,14 +139,19 @@ class Suspect:
         return self.distance(answered) <= 1
 
     def apart(self, answered: Answered) -> Iterable[tuple[str, float]]:
-        """The parts of its answer and their distances, under the masks that the subject drew if these fit."""
+        """The parts of its answer and their distances, under the masks that the subject drew.
+
+        These are as they were read if the subject's answer is right, and else as read under the faults.
+        """
         own = list(self.alone(answered))
         if answered.masks is None or farthest(own) <= 1:
             return own
-        if answered.conforms and self.conforms(answered.case):
-            return [(name, 0.0) for name, _ in own]  # both are right, each for the masks that it drew
         try:
-            self.subject.drawn = reveal.masks(answered.case, answered.observation, self.subject.model)
+            self.subject.drawn = (
+                answered.masks
+                if answered.conforms
+                else reveal.masks(answered.case, answered.observation, self.subject.model)
+            )
             other = Check(NEUTRAL, self.subject, Memory()).remember(answered.case)
         except Exception:  # a faulty model may not be one that masks can be read by
             return own
@@ -443,7 +448,8 @@ def diagnose(subject: Any, failed: Sequence[str], trials: Sequence[Trial] = ()) 
         found = [s for pair in pairs(seen, suspects) if seen.explained(s := Suspect(pair, right))]
     otherwise = seen.tell_apart(found)
     found = [s for s in found if seen.fitted(s)]
-    found.sort(key=lambda s: (otherwise[s], seen.residual(s)))
+    fewest = min((otherwise[s] for s in found), default=0)
+    found = sorted((s for s in found if otherwise[s] == fewest), key=seen.residual)
     whole = [Diagnosis(s.faults, len(seen.failed), len(seen.failed)) for s in found]
     return whole or in_part(seen, suspects)
 
