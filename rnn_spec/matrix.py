@@ -28,6 +28,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby, repeat
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
@@ -211,17 +212,18 @@ def line(row: Row, wide: int) -> str:
 
 def show(row: Row, console: Console) -> None:
     """Print what became of one fault."""
-    console.print(line(row, max(map(len, FAULTS))), highlight=False, soft_wrap=True)
+    say = partial(console.print, highlight=False, soft_wrap=True)
+    say(line(row, max(map(len, FAULTS))))
     for broken in row.broken:
-        console.print(f"[bold red]a check broke on {row.fault}:[/] {broken}", highlight=False, soft_wrap=True)
+        say(f"[bold red]a check broke on {row.fault}:[/] {broken}")
 
 
 def conclude(found: list[Row], console: Console, suite: Iterable[str]) -> None:
     """Print what the rows show of the suite's own weak places, given its tests, and the rate."""
+    say = partial(console.print, highlight=False, soft_wrap=True)
     for row in found:
         if suite and len(row.tests) == 1:
-            console.print(f"of the checks called one kills {row.fault}: {row.tests.pop()}", highlight=False)
+            say(f"of the checks called one kills {row.fault}: {row.tests.pop()}")
     for test in sorted(set(suite).difference(*(row.tests for row in found))):
-        console.print(f"of the checks called none of {test} kills a fault", highlight=False)
-    killed = sum(row.killed for row in found)
-    console.print(f"{killed} of {len(found)} faults killed, each by the clause that names it")
+        say(f"of the checks called none of {test} kills a fault")
+    say(f"{sum(row.killed for row in found)} of {len(found)} faults killed, each by the clause that names it")
