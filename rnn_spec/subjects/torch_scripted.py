@@ -1,7 +1,10 @@
 """Modules in which torch.jit.script can call an nn.RNN, whose own forward is overloaded and has no one name.
 
-The compiler reads the annotations, so they are not postponed. Only a route that scripts imports this.
+The compiler reads the annotations, so they are not postponed, and are written as torch 2.0's compiler knows
+them. Only a route that scripts imports this.
 """
+
+from typing import Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -16,7 +19,7 @@ class Padded(torch.nn.Module):
         super().__init__()
         self.rnn = rnn
 
-    def forward(self, input: Tensor, h_0: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, input: Tensor, h_0: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
         """output and h_n."""
         return self.rnn(input, h_0)
 
@@ -29,7 +32,7 @@ class Packed(torch.nn.Module):
         super().__init__()
         self.rnn = rnn
 
-    def forward(self, input: PackedSequence, h_0: Tensor | None = None) -> tuple[PackedSequence, Tensor]:
+    def forward(self, input: PackedSequence, h_0: Optional[Tensor] = None) -> Tuple[PackedSequence, Tensor]:
         """output and h_n."""
         return self.rnn(input, h_0)
 
@@ -42,7 +45,7 @@ class Ragged(torch.nn.Module):
         super().__init__()
         self.rnn = rnn
 
-    def forward(self, input: Tensor, lengths: Tensor, h_0: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, input: Tensor, lengths: Tensor, h_0: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
         """output and h_n."""
         packed = pack_padded_sequence(input, lengths, enforce_sorted=False)
         output, h_n = self.rnn(packed, h_0)

@@ -147,7 +147,7 @@ def test_cuda_computes_in_the_arithmetic_chosen(case, tf32, check):
 
 def autocast(state, dtype, call, *arguments):
     """The results of a call under autocast."""
-    with state.torch.autocast(state.device, dtype=getattr(state.torch, dtype)):
+    with answering("forward"), state.torch.autocast(state.device, dtype=getattr(state.torch, dtype)):
         return state.results(call, *arguments)
 
 
