@@ -24,8 +24,9 @@ class Module:
     """The class under test as a layer with a case's parameters, and the case's own tensors."""
 
     def __init__(self, case: Case, check: Check) -> None:
-        """Build the layer; NotClaimed for a subject that is no such class."""
+        """Build the layer; NotClaimed for a subject that is no such class, or does not claim the case."""
         cls, self.torch = check.module_class()
+        check.claimed(case)
         self.case, self.dtype = case, getattr(self.torch, case.dtype)
         self.device = getattr(check.subject, "device", "cpu")
         self.rnn = cls(**asdict(case.config)).to(device=self.device, dtype=self.dtype).train(case.training)

@@ -28,6 +28,8 @@ class TorchSubject(Subject):
         self.device = device
         self.worker.torch.empty(0, device=device)  # a device that is not there raises here
         self.cls = self.module or self.worker.torch.nn.RNN
+        runs = self.worker.dtypes(device)  # before 2.2 torch has no float16 on the CPU
+        self.dtypes = tuple(name for name in type(self).dtypes if name in runs)  # type: ignore[assignment,misc]
 
     def module_class(self) -> tuple[Any, Any]:
         """The class under test, and the torch that it lives in, for checks of the Python class itself."""

@@ -250,7 +250,7 @@ class RouteSubject(Subject):
             except ImportError as e:
                 raise RouteError(f"torch:{route} needs {package}: pip install {package}") from e
         self.route, self.eager = route, TorchSubject()
-        self.dtypes = DTYPES.get(route, TorchSubject.dtypes)  # type: ignore[misc]
+        self.dtypes = DTYPES.get(route, self.eager.dtypes)  # type: ignore[misc]
         self.levels = frozenset(LEVELS) - UNCLAIMED.get(route, set())  # type: ignore[misc]
 
     @property

@@ -147,22 +147,22 @@ LEVELS = [
 ]  # fmt: skip
 
 
-def dtypes():
-    """The dtypes in which this torch runs an RNN at all."""
-    return [name for name in ("float64", "float32", "float16", "bfloat16") if runs(name)]
+def dtypes(device):
+    """The dtypes in which this torch runs an RNN at all on the device."""
+    return [name for name in ("float64", "float32", "float16", "bfloat16") if runs(name, device)]
 
 
-def runs(name):
-    """Whether an RNN runs in the dtype of this name."""
+def runs(name, device):
+    """Whether an RNN runs in the dtype of this name on the device."""
     try:
         dtype = getattr(torch, name)
-        torch.nn.RNN(1, 1).to(dtype)(torch.zeros(1, 1, 1, dtype=dtype))
+        torch.nn.RNN(1, 1).to(device, dtype)(torch.zeros(1, 1, 1, dtype=dtype, device=device))
     except (AttributeError, RuntimeError):
         return False
     return True
 
 
-def hello():
+def hello(device):
     """What is under test, and what it claims."""
     return {
         "name": "torch",
@@ -170,7 +170,7 @@ def hello():
         "language": "Python " + platform.python_version(),
         "homepage": "https://pytorch.org",
         "levels": LEVELS,
-        "dtypes": dtypes(),
+        "dtypes": dtypes(device),
     }
 
 
@@ -207,7 +207,7 @@ def serve(lines, out, device="cpu"):
         if request["op"] == "bye":
             break
         if request["op"] == "hello":
-            reply = hello()
+            reply = hello(device)
         else:
             case = dict({"h_0": None, "lengths": None, "cotangents": None}, **read(request["case"]))
             case["earlier"] = [dict({"h_0": None}, **call) for call in case["earlier"]]

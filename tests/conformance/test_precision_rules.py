@@ -146,7 +146,8 @@ def test_cuda_computes_in_the_arithmetic_chosen(case, tf32, check):
 
 
 def autocast(state, dtype, call, *arguments):
-    """The results of a call under autocast."""
+    """The results of a call under autocast; NotClaimed where a layer of that dtype would not be claimed."""
+    state.check.claimed(state.case.derive("in low precision", dtype=dtype))
     with answering("forward"), state.torch.autocast(state.device, dtype=getattr(state.torch, dtype)):
         return state.results(call, *arguments)
 

@@ -421,7 +421,7 @@ def test_a_slower_step_is_a_change_of_speed(tmp_path: Path) -> None:
 )
 def test_a_hostile_torch_is_a_sentence(tmp_path: Path, says: str, ends: str) -> None:
     """A process that dies or says rubbish is told as such."""
-    python = executable(tmp_path / "python", f'#!/bin/sh\nexec "{sys.executable}" -c "{says}"\n')
+    python = executable(tmp_path / "python", f'#!/bin/sh\nexec "{sys.executable}" -c "input(); {says}"\n')
 
     with pytest.raises(RecordingError, match="does not answer 'hello'") as refused:
         Live(python)

@@ -14,6 +14,9 @@ import pytest
 import rnn_spec.subjects
 from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import DTYPES, Call, Case, Observation
+from rnn_spec.judge.check import Check, NotClaimed
+from rnn_spec.judge.module import Module
+from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.torch_eager import TorchSubject
 
 WORKER = Path(rnn_spec.subjects.__file__).with_name("torch_worker.py")
@@ -224,3 +227,18 @@ def test_torch_that_packs_sorted_batches_only_says_so(monkeypatch: pytest.Monkey
 
     assert "sorted by length" in str(answer(replace(case, lengths=np.array([4, 9, 7]))).unsupported)
     assert answer(case).output is not None
+
+
+def test_a_torch_without_a_dtype_does_not_claim_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In process as over the wire, torch claims the dtypes that it runs: float16 on the CPU from 2.2 on."""
+    from rnn_spec.subjects import torch_worker
+
+    monkeypatch.setattr(torch_worker, "runs", lambda name, device: name != "float16")
+
+    subject = TorchSubject()
+
+    assert [*subject.dtypes] == ["float64", "float32", "bfloat16"]
+    hello: Any = torch_worker.hello
+    assert hello("cpu")["dtypes"] == [*subject.dtypes]
+    with pytest.raises(NotClaimed, match="not claimed: float16"):
+        Module(Recipe(dtype="float16").case(), Check(clauses()["PRC-05"], subject))
