@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 DEADLINE = torch_probes.SECONDS + 15.0
 """Seconds until a probe's process is given up that should have ended itself."""
+PATIENCE = 5
+"""How many requests in a row may end a process before no more are made: each may take DEADLINE seconds."""
 LARGEST = 1 << 20
 """Bytes that a fact may have."""
 
@@ -48,6 +50,7 @@ class Probing:
         self.command = [python, torch_probes.__file__, *arguments]
         self.deadline = deadline
         self.process: Process | None = None
+        self.failed = 0
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to a request; Failure, after which the process is gone, where there is none."""
@@ -69,10 +72,16 @@ class Probing:
 
     def fact(self, request: dict[str, Any]) -> Fact:
         """What a request comes to; whatever becomes of the process is a fact."""
+        if self.failed == PATIENCE:
+            return Fact(died=f"not asked: {PATIENCE} requests in a row ended the process")
         try:
-            return msgspec.convert(self.ask(request), Fact)
+            answer = self.ask(request)
         except Failure as e:
+            self.failed += 1
             return Fact(died=str(e).partition(";")[0])
+        self.failed = 0
+        try:
+            return msgspec.convert(answer, Fact)
         except msgspec.ValidationError as e:
             return Fact(died=f"answers what is no fact: {' '.join(str(e).split())}")
 

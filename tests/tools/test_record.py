@@ -178,6 +178,24 @@ def test_a_broken_torch_is_recorded(tmp_path: Path, act: str, died: str) -> None
     assert (facts[1].died or "").startswith(died)
 
 
+def test_a_torch_that_answers_nothing_is_given_up(tmp_path: Path) -> None:
+    """After five requests in a row that end its process no more are made, so that no gate waits for hours."""
+    log = tmp_path / "log"
+    act = f"open({str(log)!r}, 'a').write('.'); sys.exit(1)"
+    probing = Probing(broken(tmp_path, act), deadline=5)
+
+    def ask(*ids: str) -> list[str]:
+        return [probing.fact({"op": "probe", "id": id}).died or "" for id in ids]
+
+    one = ask("x", "x", "x", "x", "construct/defaults", "x", "x", "x", "x")
+    rest = ask("x", "x", "construct/defaults")
+
+    assert one[4] == ""
+    assert rest[0].startswith("exited with status 1")
+    assert rest[1:] == ["not asked: 5 requests in a row ended the process"] * 2
+    assert log.read_text() == "." * 9
+
+
 @pytest.mark.parametrize(
     ("hello", "said"),
     [
