@@ -114,6 +114,9 @@ class Suite:
             try:
                 check = Check(clauses()["SHP-06"], worker, memory)
                 cases = {str(recipe): arrays(check, recipe.case()) for recipe in product.standard()}
+                lost = [a.error for a in cases.values() if a.error and a.error.phase == "worker"]
+                if len(lost) == len(cases):
+                    raise RecordingError(f"the torch of {python} answers no case: {lost[0].message}")
                 self.trials = self.trials or collect()
                 failing, passed = judge(self.trials, worker, memory)
             finally:

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from rnn_spec import wire
 from rnn_spec.cases import product
 from rnn_spec.cases.product import Recipe
 from rnn_spec.cli import main
@@ -307,6 +308,18 @@ def test_a_check_that_breaks_has_not_passed() -> None:
 
     assert found.failing == {"REC-01": ["broken", "failing"]}
     assert sum(found.passed.values()) > 5
+
+
+@pytest.mark.usefixtures("small")
+def test_a_torch_that_answers_no_case_is_refused(tmp_path: Path) -> None:
+    """Where every standard case ends the worker no checks follow, each of which would, too."""
+    hello = wire.Hello("torch", "9.9", "none", ["cell", "sequence"], ["float64", "float32"])
+    python = broken(tmp_path, "sys.exit(1)")
+    text = Path(python).read_text(encoding="utf-8")
+    Path(python).write_text(text.replace(HELLO, wire.encode(hello).decode()), encoding="utf-8")
+
+    with pytest.raises(RecordingError, match="answers no case: exited with status 1 without an answer"):
+        Suite().ask(Header("torch", "torch 9.9"), python)
 
 
 def test_a_suite_that_meets_another_torch_is_refused() -> None:
