@@ -394,7 +394,11 @@ def run_suite(arguments: Sequence[str], plugins: Sequence[object] = ()) -> int:
     with pytest.MonkeyPatch.context() as environment:  # as it was, afterwards
         environment.delenv("PYTEST_ADDOPTS", raising=False)
         environment.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-        if "OMP_NUM_THREADS" not in os.environ:  # the layers are small: more threads only get in the way
-            environment.setenv("OMP_NUM_THREADS", "1")
+        settings = {
+            "OMP_NUM_THREADS": "1",  # the layers are small: more threads only get in the way
+            "TORCH_CPP_LOG_LEVEL": "ERROR",  # an exporter's warnings, past Python's, would bury the table
+        }
+        for name in settings.keys() - os.environ.keys():
+            environment.setenv(name, settings[name])
         options = [*places, *loaded, *quiet, "--whole", str(folder), *arguments]
         return int(pytest.main(options, plugins=plugins))

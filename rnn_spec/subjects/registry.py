@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import textwrap
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,9 @@ def load(name: str) -> Subject:
             f"subject {name!r} cannot import what it judges ({type(e).__name__}: {e}): install it{_how(name)}"
         ) from e
     except Exception as e:
-        raise SubjectError(f"subject {name!r} cannot be made ({type(e).__name__}: {_line(e)})") from e
+        hint = f"; torch's routes are {', '.join(ROUTES)}" if base == "torch" else ""
+        said = f"{type(e).__name__}: {textwrap.shorten(str(e), 150, placeholder=' ...')}"
+        raise SubjectError(f"subject {name!r} cannot be made ({said}){hint}") from e
     if not isinstance(subject, Subject):
         raise SubjectError(f"subject {name!r} is a {type(subject).__name__}, not an rnn_spec.Subject")
     return subject

@@ -12,7 +12,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from rnn_spec.cases.records import LEVELS
-from rnn_spec.subjects.base import Subject
+from rnn_spec.subjects.base import Subject, SubjectError
 from rnn_spec.subjects.torch_eager import TorchSubject
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ class RouteSubject(Subject):
             try:
                 __import__(package)
             except ImportError as e:
-                raise RouteError(f"torch:{route} needs {package}: pip install {package}") from e
+                raise SubjectError(f"torch:{route} needs {package}: pip install {package}") from e
         self.route, self.eager = route, TorchSubject()
         self.dtypes = DTYPES.get(route, self.eager.dtypes)  # type: ignore[misc]
         self.levels = frozenset(LEVELS) - UNCLAIMED.get(route, set())  # type: ignore[misc]
@@ -272,7 +272,3 @@ class RouteSubject(Subject):
         """Answer one Case, by the route."""
         torch, make = self.eager.worker.torch, self.eager.cls
         return self.eager.answer(case, lambda **config: Routed(make, self.route, torch, config))
-
-
-class RouteError(Exception):
-    """A route that cannot be taken; the message is one sentence that says what to install."""

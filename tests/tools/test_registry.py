@@ -92,6 +92,7 @@ def test_an_entry_point_names_a_subject(module: str, monkeypatch: pytest.MonkeyP
         ("subjects_of_mine:Broken", "cannot be made (RuntimeError: no licence found)"),
         ("subjects_of_mine:Wanting", "cannot import what it judges (ModuleNotFoundError"),
         ("torch:no_such_device", "cannot be made (RuntimeError"),
+        ("torch:no_such_device", "; torch's routes are functional, grad, "),
         ("spec:argument", "cannot be made (TypeError"),
     ],
 )
