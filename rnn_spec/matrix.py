@@ -34,13 +34,13 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 
 from rnn_spec.faulty import Steps, faulty
 from rnn_spec.judge.check import Check, Memory, NotClaimed, fingerprint
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.faults.base import MODULE
+from rnn_spec.plugin import settled
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.torch_eager import TorchSubject
 from rnn_spec.trials import Watch, collect
@@ -197,10 +197,8 @@ def _work(name: str, extent: str) -> Row:
 
 def rows(names: list[str], processes: int, extent: str = BRIEF) -> Iterator[Row]:
     """The faults' rows, as they are ready, in order."""
-    with pytest.MonkeyPatch.context() as environment:  # the layers are small: threads only get in the way
-        environment.setenv("OMP_NUM_THREADS", "1")
-        with ProcessPoolExecutor(processes, get_context("spawn"), _prepare) as pool:
-            yield from pool.map(_work, names, repeat(extent), chunksize=TOGETHER)
+    with settled(), ProcessPoolExecutor(processes, get_context("spawn"), _prepare) as pool:
+        yield from pool.map(_work, names, repeat(extent), chunksize=TOGETHER)
 
 
 def line(row: Row, wide: int) -> str:

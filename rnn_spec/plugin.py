@@ -19,6 +19,7 @@ import os
 import re
 import time
 from collections import Counter
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from rnn_spec.spec.catalogue import Clause
     from rnn_spec.subjects.base import Subject
@@ -385,20 +386,29 @@ def suite() -> Path:
     return installed if installed.is_dir() else package.parent / "tests" / "conformance"
 
 
+SETTINGS = {
+    "OMP_NUM_THREADS": "1",  # the layers are small: more threads only get in the way
+    "TORCH_CPP_LOG_LEVEL": "ERROR",  # an exporter's warnings, past Python's, would bury the table
+}
+
+
+@contextmanager
+def settled() -> Iterator[pytest.MonkeyPatch]:
+    """An environment with SETTINGS, but for those that the user has made; afterwards as it was."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in SETTINGS.keys() - os.environ.keys():
+            environment.setenv(name, SETTINGS[name])
+        yield environment
+
+
 def run_suite(arguments: Sequence[str], plugins: Sequence[object] = ()) -> int:
     """Run the suite as `rnn-spec check` does, whatever pytest configuration lies about."""
     folder, ini = suite(), Path(__file__).with_name("suite.ini")
     places = ["-c", str(ini), f"--rootdir={folder}", f"--confcutdir={folder}"]
     loaded = ["-pxdist.plugin", "-prnn_spec.plugin", *(f"-pno:{name}" for name in UNUSED)]
     quiet = ["-qq", "--tb=no", "-rN"]
-    with pytest.MonkeyPatch.context() as environment:  # as it was, afterwards
+    with settled() as environment:
         environment.delenv("PYTEST_ADDOPTS", raising=False)
         environment.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-        settings = {
-            "OMP_NUM_THREADS": "1",  # the layers are small: more threads only get in the way
-            "TORCH_CPP_LOG_LEVEL": "ERROR",  # an exporter's warnings, past Python's, would bury the table
-        }
-        for name in settings.keys() - os.environ.keys():
-            environment.setenv(name, settings[name])
         options = [*places, *loaded, *quiet, "--whole", str(folder), *arguments]
         return int(pytest.main(options, plugins=plugins))
