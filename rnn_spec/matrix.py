@@ -94,7 +94,7 @@ class Baseline:
         if trial.id not in self.asked:
             watch, before = Watch(self.subject), set(self.memory.observations)
             try:
-                trial.run(Check(clauses()[trial.clause], watch, self.memory))
+                trial.judge(watch, self.memory)
             except (NotClaimed, Nonconformity):  # a known failure cannot tell a fault from the right subject
                 self.asked[trial.id] = None
             else:
@@ -162,7 +162,7 @@ class Matrix:
 def fails(trial: Trial, wrong: Any, memory: Memory, row: Row) -> bool:
     """Call one check on a faulty subject, and note in the row what comes of it."""
     try:
-        trial.run(Check(clauses()[trial.clause], wrong, memory))
+        trial.judge(wrong, memory)
     except Nonconformity:
         row.failed.append(trial.id)
         row.killed_by.setdefault(trial.clause, []).append(trial.test)

@@ -16,7 +16,7 @@ from rnn_spec import trials, wire
 from rnn_spec.cases.records import LEVELS
 from rnn_spec.commands.base import CouldNotRun, known_clauses
 from rnn_spec.faulty import find_subject
-from rnn_spec.judge.check import Check, Memory, NotClaimed
+from rnn_spec.judge.check import Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects import answers
@@ -82,7 +82,7 @@ def suite_cases(wanted: tuple[str, ...]) -> Iterator[Case]:
     for trial in trials.collect():
         if not wanted or {trial.clause, clauses()[trial.clause].area} & set(wanted):
             with contextlib.suppress(NotClaimed, Nonconformity):
-                trial.run(Check(clauses()[trial.clause], watch, memory))
+                trial.judge(watch, memory)
     return (case for case in watch.asked.values() if exact(case.input) and exact(case.h_0))
 
 

@@ -191,7 +191,7 @@ def judge(
     passed: dict[str, int] = {}
     for trial in trials:
         try:
-            trial.run(Check(clauses()[trial.clause], worker, memory))
+            trial.judge(worker, memory)
         except NotClaimed:
             continue
         except Exception:  # Nonconformity, or a check that breaks on what it was answered

@@ -6,11 +6,12 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rnn_spec.judge.check import NoGradients
+from rnn_spec.judge.check import Check, NoGradients
 from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.spec.catalogue import clauses
 
 if TYPE_CHECKING:
-    from rnn_spec.judge.check import Check
+    from rnn_spec.judge.check import Answers, Memory
 
 
 @dataclass
@@ -27,6 +28,10 @@ class Trial:
     def test(self) -> str:
         """The id without parameters."""
         return self.id.partition("[")[0]
+
+    def judge(self, subject: Answers, memory: Memory | None = None) -> None:
+        """Run on a subject, whose answers `memory` may hold; raises as `run` does, and as a Check does."""
+        self.run(Check(clauses()[self.clause], subject, memory))
 
     def run(self, check: Check) -> None:
         """Call the test with its case and its parameters; raises as it does.

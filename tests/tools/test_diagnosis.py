@@ -9,12 +9,11 @@ import pytest
 
 from rnn_spec.diagnosis import diagnose, sentences
 from rnn_spec.faulty import faulty, faulty_spec
-from rnn_spec.judge.check import Check, Memory, NotClaimed
+from rnn_spec.judge.check import Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.faults.base import MODULE
 from rnn_spec.matrix import BRIEF, Matrix
-from rnn_spec.spec.catalogue import clauses as catalogue
 from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.trials import collect
 
@@ -35,7 +34,7 @@ def failed(subject: Any, trials: list[Trial], clauses: set[str]) -> list[str]:
     for trial in trials:
         if trial.clause in clauses:
             try:
-                trial.run(Check(catalogue()[trial.clause], subject, memory))
+                trial.judge(subject, memory)
             except Nonconformity:
                 ids.append(trial.id)
             except NotClaimed:

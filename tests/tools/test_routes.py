@@ -8,11 +8,10 @@ import pytest
 
 from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Call
-from rnn_spec.judge.check import Check, NotClaimed
+from rnn_spec.judge.check import NotClaimed
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.known import expected_of
 from rnn_spec.judge.trial import Trial
-from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects import registry, torch_routes
 from rnn_spec.subjects.base import Subject
 from rnn_spec.subjects.torch_routes import DTYPES, EXPORTED, NEEDS, ROUTES, UNCLAIMED
@@ -71,7 +70,7 @@ def test_a_route_is_the_layer_as_far_as_torch_lets_it(name: str, trials: list[Tr
     for trial in trials:
         known = [entry for entry in recorded if entry.expects(trial.id)]
         try:
-            trial.run(Check(clauses()[trial.clause], subject))
+            trial.judge(subject)
             outcome, as_recorded = "passed", not known
         except NotClaimed:
             outcome, as_recorded = "not claimed", True
