@@ -14,6 +14,7 @@ from rnn_spec.gate import environments
 from rnn_spec.gate.archive import Archive
 from rnn_spec.gate.record import Suite, describe, record
 from rnn_spec.gate.recording import Header, Recording, RecordingError
+from rnn_spec.plugin import suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,12 +38,12 @@ def ready(
 
 def recordings(found: list[Path | Recording], fresh: bool, say: Callable[[str], None]) -> list[Recording]:
     """Both sides' recordings, made side by side where they are live."""
-    suite = Suite()
+    asked = Suite()
     with ThreadPoolExecutor(2) as both:
-        return [*both.map(lambda which: recording(which, fresh, say, suite), found)]
+        return [*both.map(lambda which: recording(which, fresh, say, asked), found)]
 
 
-def recording(which: Path | Recording, fresh: bool, say: Callable[[str], None], suite: Suite) -> Recording:
+def recording(which: Path | Recording, fresh: bool, say: Callable[[str], None], asked: Suite) -> Recording:
     """A recording as it is, or that of a Python: the kept one, or made now and kept."""
     if isinstance(which, Recording):
         return which
@@ -57,7 +58,7 @@ def recording(which: Path | Recording, fresh: bool, say: Callable[[str], None], 
         else:
             say(f"{header.version}: recorded before, {path}")
             return found
-    made = record(python, header, say, suite)
+    made = record(python, header, say, asked)
     made.write(path)
     return made
 
@@ -76,7 +77,7 @@ def own_digest() -> str:
     """Our own version and files: another rnn-spec asks other things."""
     root = Path(rnn_spec.__file__).parent
     digest = hashlib.sha256(rnn_spec.__version__.encode())
-    for folder in (root, root.parent / "tests" / "conformance"):
+    for folder in (root, suite()):
         for path in sorted(folder.rglob("*")):
             if path.suffix in (".py", ".toml", ".txt"):
                 digest.update(path.read_bytes())
