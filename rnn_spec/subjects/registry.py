@@ -38,6 +38,9 @@ OURS = {
 ``torch@PYTHON`` torch in another Python, ``worker:COMMAND`` whatever the command runs, and
 ``answers:ANSWERS@CASES`` what lies in files."""
 
+RESERVED = frozenset({*OURS, "fault"})
+"""The names that no other package may register: ``fault:NAME`` is a named fault."""
+
 INSTALL = {
     "torch": "'rnn-spec[torch]'",
     "flax": "flax jax",
@@ -65,9 +68,9 @@ def names() -> list[str]:
 
 def load(name: str) -> Subject:
     """The subject that `name` means, made and ready; SubjectError where there is none."""
-    known = OURS | {point.name: point.value for point in entry_points(group=GROUP)}
     base, _, argument = name.partition(":")
-    target, arguments = (known[base], [argument] if argument else []) if base in known else (name, [])
+    known = called(base)
+    target, arguments = (known, [argument] if argument else []) if known else (name, [])
     if name.startswith("torch@"):
         target, arguments = "rnn_spec.subjects.worker:TorchWorker", [name.removeprefix("torch@")]
     elif base == "torch" and argument in ROUTES:
@@ -95,6 +98,22 @@ def load(name: str) -> Subject:
     if not isinstance(subject, Subject):
         raise SubjectError(f"subject {name!r} is a {type(subject).__name__}, not an rnn_spec.Subject")
     return subject
+
+
+def called(base: str) -> str | None:
+    """What is registered by this name; SubjectError where two are, so that neither is preferred."""
+    owners = [("rnn-spec's", OURS.get(base, ""))] if base in RESERVED else []
+    for point in entry_points(group=GROUP):
+        if point.name == base:
+            package = getattr(point.dist, "name", None) or point.value.partition(":")[0]
+            owners.append((f"that of the package {package}", point.value))
+    if len(owners) > 1:
+        (one, _), (other, _) = owners[:2]
+        raise SubjectError(
+            f"two subjects are called {base!r}: one is {one}, the other {other}; "
+            "give the one you mean as package.module:attribute"
+        )
+    return owners[0][1] if owners else None
 
 
 def _attribute(name: str, target: str) -> Callable[..., Any] | Subject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
 from typing import TYPE_CHECKING
@@ -74,6 +75,47 @@ def test_an_entry_point_names_a_subject(module: str, monkeypatch: pytest.MonkeyP
 
     assert "theirs" in registry.names()
     assert registry.load("theirs").title == "mine"
+
+
+class Package:
+    """What an entry point says of the distribution that registers it."""
+
+    def __init__(self, name: str) -> None:
+        """Of this name."""
+        self.name = name
+
+
+@pytest.mark.parametrize(
+    ("registered", "sentence"),
+    [
+        (
+            {"evil": "torch"},
+            "two subjects are called 'torch': one is rnn-spec's, the other that of the package evil",
+        ),
+        (
+            {"evil": "fault"},
+            "two subjects are called 'fault': one is rnn-spec's, the other that of the package evil",
+        ),
+        (
+            {"one": "theirs", "two": "theirs"},
+            "'theirs': one is that of the package one, the other that of the package two",
+        ),
+    ],
+)
+@pytest.mark.parametrize("asked", ["", ":cpu"])
+def test_a_name_that_two_have_means_none(
+    module: str, monkeypatch: pytest.MonkeyPatch, registered: dict[str, str], sentence: str, asked: str
+) -> None:
+    """A package that registers a name of ours, or two that register one, are named and none is judged."""
+    points = []
+    for package, name in registered.items():
+        points.append(EntryPoint(name, f"{module}:Mine", registry.GROUP))
+        vars(points[-1]).update(dist=Package(package))
+    monkeypatch.setattr(registry, "entry_points", lambda group: EntryPoints(points).select(group=group))
+
+    with pytest.raises(registry.SubjectError, match=re.escape(sentence)):
+        registry.load(points[0].name + asked)
+    assert registry.load("spec").title == "spec"
 
 
 @pytest.mark.parametrize(
