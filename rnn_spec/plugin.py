@@ -33,7 +33,7 @@ from rnn_spec.cases.records import LEVELS
 from rnn_spec.faulty import find_subject
 from rnn_spec.judge.check import Check, Memory, NotClaimed, fingerprint
 from rnn_spec.judge.compare import Nonconformity, same
-from rnn_spec.judge.known import Known, expected_in, expected_of
+from rnn_spec.judge.known import Expected, KnownError, expected_of, read, unmet
 from rnn_spec.judge.trial import Trial
 from rnn_spec.judge.verdict import Verdict, explain
 from rnn_spec.report import reproduction, table
@@ -44,6 +44,7 @@ from rnn_spec.subjects import registry
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
+    from rnn_spec.judge.known import Known
     from rnn_spec.spec.catalogue import Clause
     from rnn_spec.subjects.base import Subject
 
@@ -53,6 +54,7 @@ UNUSED = ("cacheprovider", "faulthandler", "logging", "threadexception", "unrais
 OWED = Path(__file__).with_name("owed.json")
 _key = pytest.StashKey[Check]()
 _session = pytest.StashKey["UnderTest"]()
+_own = pytest.StashKey["tuple[Known, ...]"]()
 
 
 def clause(id: str) -> pytest.MarkDecorator:
@@ -84,6 +86,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--exhaustive", action="store_true", help="the full product of flags")
     group.addoption("--whole", action="store_true", help="fail if fewer checks run than each clause owes")
     group.addoption("--clause", action="append", default=[], help="only this clause or area; may be repeated")
+    group.addoption("--known", type=Path, help="file of the failures that are expected of the subject")
     group.addoption("--results", default=RESULTS, help="folder for results.json and reproductions")
 
 
@@ -91,6 +94,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and the recorder of results in the process that sees all reports."""
     config.addinivalue_line("markers", "clause(id): the clause that the test checks")
     config.addinivalue_line("markers", "cases(exhaustive, **flags): the cases that the test runs on")
+    try:
+        config.stash[_own] = read(found) if (found := config.getoption("known")) else ()
+    except KnownError as e:
+        raise pytest.UsageError(str(e)) from e
     gc.set_threshold(100_000, 50, 50)  # thousands of small arrays and few cycles: measured 8% of a run
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Recorder(config), "rnn-spec-recorder")
@@ -136,9 +143,9 @@ def trial(item: pytest.Item) -> Trial | None:
 class UnderTest:
     """The subject of a session, loaded when the first check asks for it, and what it has answered."""
 
-    def __init__(self, name: str) -> None:
-        """Remember the name."""
-        self.name, self.memory = name, Memory()
+    def __init__(self, name: str, own: tuple[Known, ...] = ()) -> None:
+        """Remember the name, and which failures of it are known to its own people."""
+        self.name, self.memory, self.own = name, Memory(), own
         self.refusal: registry.SubjectError | None = None
 
     @cached_property
@@ -157,6 +164,11 @@ class UnderTest:
         return self.subject.version() or self.subject.title
 
     @cached_property
+    def expected(self) -> Expected:
+        """The failures that are expected of it."""
+        return Expected.of(self.subject, self.version, self.own)
+
+    @cached_property
     def claims(self) -> dict[str, Any]:
         """What it claims and declares, as Results has it."""
         levels = [level for level in LEVELS if level in self.subject.levels]
@@ -171,11 +183,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     if found is None:
         return None
     if _session not in item.config.stash:
-        item.config.stash[_session] = UnderTest(item.config.getoption("subject"))
+        item.config.stash[_session] = UnderTest(item.config.getoption("subject"), item.config.stash[_own])
     under_test = item.config.stash[_session]
 
     def call() -> None:
-        item.user_properties += (("subject", under_test.version), ("claims", under_test.claims))
+        told = {"subject": under_test.version, "title": under_test.subject.title, "claims": under_test.claims}
+        item.user_properties += told.items()
         item.stash[_key] = check = Check(clauses()[found.clause], under_test.subject, under_test.memory)
         found.run(check)
 
@@ -212,12 +225,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             message = f"{mark.args[0]}: the check itself broke: {report.longreprtext}"
     elif report.skipped:
         message = report.longrepr[2].removeprefix("Skipped: ")
-    expectation = _expected_failure(item, found)
-    if expectation and isinstance(error, Nonconformity) and expectation.explains(str(error)):
-        report.outcome, report.wasxfail, message = "skipped", expectation.id, expectation.happens
-    elif expectation and report.passed:
-        message = f"known failure {expectation.id!r} passes: take it out of known.toml"
-        report.outcome, report.longrepr = "failed", message
+    difference = str(error) if isinstance(error, Nonconformity) else None
+    expectation = None
+    if found and (report.passed or difference is not None):
+        outcome, expectation = item.config.stash[_session].expected.settle(check_id(item.nodeid), difference)
+        if expectation and outcome == "known":
+            report.outcome, report.wasxfail, message = "skipped", expectation.id, expectation.happens
+        elif expectation and report.passed:
+            message = f"known failure {expectation.id!r} passes: take it out of {expectation.file}"
+            report.outcome, report.longrepr = "failed", message
     verdict = Verdict(
         check=check_id(item.nodeid),
         clause=mark.args[0],
@@ -227,7 +243,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         message=message,
         reproduction=script,
         known=expectation.id if expectation else None,
-        difference=str(error) if report.failed else "",
+        difference=difference or "",
         level=level(clauses()[mark.args[0]], found),
     )
     report.user_properties.append(("verdict", vars(verdict)))
@@ -253,18 +269,6 @@ def check_id(nodeid: str) -> str:
     """What a check is called in results: its module, test and parameters, without pytest's folder."""
     test, bracket, parameters = nodeid.partition("[")
     return test.rpartition("/")[2] + bracket + parameters
-
-
-def _expected_failure(item: pytest.Item, check: Check | None) -> Known | None:
-    """The known failure that this check is expected to show."""
-    if check is None:
-        return None
-    subject: Any = check.subject
-    version = str(dict(item.user_properties).get("subject", ""))
-    id = check_id(item.nodeid)
-    return next(
-        (k for k in expected_in(subject.title, version, id.partition("::")[0]) if k.expects(id)), None
-    )
 
 
 def _reproduce(item: pytest.Item, check: Check) -> str | None:
@@ -316,6 +320,7 @@ class Recorder:
         self.path = Path(config.getoption("results")) / "results.json"
         self.written = time.monotonic()
         self.refused: str | None = None
+        self.title = ""
         self.problems: list[str] = []
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -329,6 +334,7 @@ class Recorder:
             self.refused, self.session.shouldstop = str(reason), "rnn-spec could not run"
         if isinstance(found := properties.get("verdict"), dict):
             self.results.version = str(properties.get("subject", self.results.version))
+            self.title = str(properties["title"])
             claims: Any = properties["claims"]
             for name, value in claims.items():
                 setattr(self.results, name, value)
@@ -353,11 +359,16 @@ class Recorder:
         if self.refused or (verdicts and all(v.outcome == "not claimed" for v in verdicts)):
             session.exitstatus = pytest.ExitCode.INTERRUPTED
         elif ended and verdicts and self.whole():
-            self.problems = self.results.problems = shortfalls(self.results)
+            self.problems = self.results.problems = [*shortfalls(self.results), *self.unmet()]
             if self.problems:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if verdicts:
             self.results.write(self.path)
+
+    def unmet(self) -> list[str]:
+        """What of the subject's own file of known failures was not seen."""
+        own = [k for k in self.config.stash[_own] if k.applies(self.title, self.results.version)]
+        return unmet(own, self.results.verdicts)
 
     def whole(self) -> bool:
         """Whether this run was asked for the whole suite, so that fewer checks than owed is a failure."""

@@ -3,43 +3,68 @@
 ``known.toml`` has a table for each: the subject, the clause, the checks that fail (patterns of their
 ids), what their messages must match, what happens in a sentence, since when, PyTorch's issue or
 ``unreported``, and a reproduction that imports the subject's framework alone. A check that is expected to
-fail and passes, fails in another way, or does not exist, fails the run.
+fail and passes, fails in another way, or does not exist, fails the run. An implementer's own file
+(``--known``) has the same rows, of which `NEEDED` must be there.
+
+A subclass of torch.nn.RNN inherits torch's failures with its methods: a check that fails on it just as it
+is known to fail on torch is known, too. One that passes is no failure there, for the subclass may have
+mended it.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from packaging.specifiers import SpecifierSet
+import msgspec
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rnn_spec.judge.verdict import Verdict
+
+OURS = Path(__file__).with_name("known.toml")
+NEEDED = ("id", "checks", "message", "happens")
+"""What every row has; the other fields say more of it, or where it applies."""
+SUBCLASS = "torch:subclass"
+"""The subject of what a subclass of torch.nn.RNN gets wrong, and torch.nn.RNN itself does not."""
+
+
+class KnownError(ValueError):
+    """A file of known failures that cannot be used; its message is a sentence that names the place."""
 
 
 @dataclass(frozen=True)
 class Known:
     """One known failure.
 
-    `releases` is a version specifier, and empty where every release looked at (2.13.0 and 2.15.0) shows
-    it; `since` is the first release on record that does, as every later one does, or unknown. It is read from
-    the recordings of `probe`, where there is one: its fact as JSON matches `shows`.
+    `subject` is a pattern of its name, empty for any. `releases` is a version specifier, and empty where
+    every release shows it (of torch: 2.13.0 and 2.15.0 were looked at); `since` is the first release on
+    record that does, as every later one does, or unknown. It is read from the recordings of `probe`, where
+    there is one: its fact as JSON matches `shows`. `proof` is how it was told from a fault of the adapter.
     """
 
     id: str
-    subject: str
-    clause: str
     checks: tuple[str, ...]
     message: str
     happens: str
-    since: str
-    issue: str
-    reproduction: str
+    subject: str = ""
+    clause: str = ""
+    since: str = "unknown"
+    issue: str = "unreported"
+    reproduction: str = ""
     releases: str = ""
     probe: str = ""
     shows: str = ""
+    proof: str = ""
+    file: str = OURS.name
 
     def applies(self, subject: str, version: str) -> bool:
         """Whether it is expected of this subject in this version, such as ``torch 2.13.0+cpu``."""
@@ -47,7 +72,8 @@ class Known:
         release = not self.releases or (
             found and Version(found[0]) in SpecifierSet(self.releases, prereleases=True)
         )
-        return self.subject == subject.partition("@")[0] and bool(release)
+        named = not self.subject or matches(subject.partition("@")[0], self.subject)
+        return named and bool(release)
 
     def expects(self, check: str) -> bool:
         """Whether the check of this id is expected to fail; ``*`` stands for anything."""
@@ -63,10 +89,101 @@ def matches(id: str, pattern: str) -> bool:
     return fnmatchcase(id, pattern.replace("[", "[[]"))
 
 
+class Expected:
+    """The failures expected of a subject: `strict` ones, and `inherited` ones, which may be mended."""
+
+    def __init__(self, strict: Iterable[Known], inherited: Iterable[Known] = ()) -> None:
+        """Keep them, the subject's own first."""
+        self.strict, self.inherited = tuple(strict), tuple(inherited)
+        self._of_module: dict[str, list[Known]] = {}
+
+    @classmethod
+    def of(cls, subject: Any, version: str, own: Sequence[Known] = ()) -> Expected:
+        """Those of a Subject in this version, by our list and by a file of its own."""
+        kin = subject.inherits
+        return cls(
+            [k for k in (*own, *known()) if k.applies(subject.title, version)],
+            [k for k in known() if kin and (k.applies(*kin) or k.applies(SUBCLASS, kin[1]))],
+        )
+
+    def settle(self, check: str, difference: str | None) -> tuple[str, Known | None]:
+        """The outcome of a check that showed a difference, or None, and the failure that was expected of it.
+
+        It is "known" where a failure that is expected says what was seen, and else "failed"; "passed" where
+        nothing was seen, and "failed" if something was expected that a subclass has not mended.
+        """
+        found = [k for k in self._in(check.partition("::")[0]) if k.expects(check)]
+        if difference is None:
+            missed = next((k for k in found if k in self.strict), None)
+            return ("failed" if missed else "passed"), missed
+        shown = next((k for k in found if k.explains(difference)), None)
+        return ("known" if shown else "failed"), shown or (found[0] if found else None)
+
+    def _in(self, module: str) -> list[Known]:
+        """Those that some check of a test module is expected to show."""
+        if module not in self._of_module:
+            self._of_module[module] = [
+                k
+                for k in (*self.strict, *self.inherited)
+                if any(fnmatchcase(module, pattern.partition("::")[0]) for pattern in k.checks)
+            ]
+        return self._of_module[module]
+
+
+def unmet(own: Iterable[Known], verdicts: Sequence[Verdict]) -> list[str]:
+    """Which of a file's failures a whole run has not shown: a sentence each."""
+    problems, ran = [], [v for v in verdicts if v.outcome != "not claimed"]
+    for k in own:
+        idle = [p for p in k.checks if not any(matches(v.check, p) for v in ran)]
+        problems += [f"known failure {k.id!r}: no check that ran is called {p!r} ({k.file})" for p in idle]
+        if not idle and not any(v.known == k.id for v in ran):
+            problems.append(f"known failure {k.id!r} matches no failure ({k.file})")
+    return problems
+
+
+def read(path: Path) -> tuple[Known, ...]:
+    """The rows of a file as known.toml is; KnownError says where one is not as it must be."""
+    try:
+        rows = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+        raise KnownError(f"{path}: {' '.join(str(e).split())}") from e
+    if set(rows) - {"known"} or not isinstance(rows.get("known", []), list):
+        raise KnownError(f"{path}: a known failure is a table [[known]], and nothing else may be there")
+    found = [_row(row, f"{path}: {_place(row, n)}", path) for n, row in enumerate(rows.get("known", []), 1)]
+    for n, k in enumerate(found):
+        if k.id in {other.id for other in (*found[:n], *known())}:
+            raise KnownError(f"{path}: two known failures have the id {k.id!r}")
+    return tuple(found)
+
+
+def _place(row: Any, number: int) -> str:
+    named = isinstance(row, dict) and isinstance(row.get("id"), str)
+    return f"known failure {row['id']!r}" if named else f"known failure {number}"
+
+
+def _row(row: Any, place: str, path: Path) -> Known:
+    """A Known of a table; KnownError where it is none."""
+    if strange := set(row) - {f.name for f in fields(Known)} | {"file"} & set(row):
+        raise KnownError(f"{place}: it has a field {min(strange)!r}, which is none of a known failure's")
+    if absent := [name for name in NEEDED if row.get(name, "") == ""]:
+        raise KnownError(f"{place}: it has no {absent[0]}")
+    try:
+        made = msgspec.convert({**row, "file": str(path)}, Known)
+        re.compile(made.message)
+        SpecifierSet(made.releases)
+    except msgspec.ValidationError as e:
+        raise KnownError(f"{place}: {str(e).replace('`$.', '`')}") from e
+    except re.error as e:
+        raise KnownError(f"{place}: message is no regular expression: {e}") from e
+    except InvalidSpecifier as e:
+        raise KnownError(f"{place}: releases are no version specifier: {e}") from e
+    return made
+
+
 @cache
 def known() -> tuple[Known, ...]:
     """Every known failure of every subject, in the file's order."""
-    rows = tomllib.loads(Path(__file__).with_name("known.toml").read_text(encoding="utf-8")).get("known", [])
+    rows = tomllib.loads(OURS.read_text(encoding="utf-8")).get("known", [])
     return tuple(Known(**row | {"checks": tuple(row["checks"])}) for row in rows)
 
 
@@ -74,10 +191,3 @@ def known() -> tuple[Known, ...]:
 def expected_of(subject: str, version: str) -> list[Known]:
     """What this subject in this version is known to get wrong."""
     return [k for k in known() if k.applies(subject, version)]
-
-
-@cache
-def expected_in(subject: str, version: str, module: str) -> list[Known]:
-    """Those of `expected_of` that some check of a test module is expected to show."""
-    found = expected_of(subject, version)
-    return [k for k in found if any(fnmatchcase(module, pattern.partition("::")[0]) for pattern in k.checks)]

@@ -110,6 +110,11 @@ class Subject:
         return None if case.dtype in self.dtypes else f"not claimed: {case.dtype}"
 
     @property
+    def inherits(self) -> tuple[str, str] | None:
+        """The subject, and its version, of whose class it is a subclass that may fail as that does."""
+        return None
+
+    @property
     def title(self) -> str:
         """The name that reports use."""
         return self.name or type(self).__name__

@@ -35,9 +35,23 @@ class TorchSubject(Subject):
         """The class under test, and the torch that it lives in, for checks of the Python class itself."""
         return self.cls, self.worker.torch
 
+    @property
+    def inherits(self) -> tuple[str, str] | None:
+        """torch, whose failures a subclass of torch.nn.RNN may have."""
+        rnn = self.worker.torch.nn.RNN
+        derived = isinstance(self.cls, type) and issubclass(self.cls, rnn) and self.cls is not rnn
+        return ("torch", str(self.worker.version())) if derived else None
+
+    @property
+    def title(self) -> str:
+        """``torch``, the name that a subclass has been given, or that of the class that it puts to test."""
+        named = "name" in vars(type(self)) or self.cls is self.worker.torch.nn.RNN
+        return super().title if named else str(getattr(self.cls, "__name__", type(self).__name__))
+
     def version(self) -> str:
-        """The torch release, and the device where it is not the CPU."""
-        return str(self.worker.version()) + ("" if self.device == "cpu" else f" on {self.device}")
+        """The torch release, and the device where it is not the CPU; of a replacement, its name first."""
+        found = str(self.worker.version()) + ("" if self.device == "cpu" else f" on {self.device}")
+        return found if self.title == TorchSubject.name else f"{self.title} in {found}"
 
     def run(self, case: Case) -> Observation:
         """Answer one Case in a new module."""

@@ -87,8 +87,8 @@ def script(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
     """torch.jit.script of a module that calls the layer."""
     from rnn_spec.subjects import torch_scripted
 
-    padded = isinstance(arguments[0], torch.Tensor)
-    return torch.jit.script(torch_scripted.Padded(rnn) if padded else torch_scripted.Packed(rnn))
+    holding = torch_scripted.padded if isinstance(arguments[0], torch.Tensor) else torch_scripted.packed
+    return torch.jit.script(holding(rnn))
 
 
 def compile(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:  # noqa: A001  # torch's name
@@ -157,7 +157,7 @@ def of_tensors(torch: Any, rnn: Any, arguments: tuple[Any, ...], make: Any) -> A
         return (*utils.pad_packed_sequence(packed), *state)
 
     example = tuple(t.detach() for t in padded(*arguments))
-    made = make(torch_scripted.Ragged(rnn).train(rnn.training), example)
+    made = make(torch_scripted.ragged(rnn).train(rnn.training), example)
 
     def call(*given: Any) -> Any:
         arguments = padded(*given)
