@@ -110,9 +110,10 @@ def decode(line: bytes, of: type[T]) -> T:
         if unknown := [key for key in read if key not in known]:
             raise WireError(f"unknown field {unknown[0]!r}: {of.__name__} has {', '.join(sorted(known))}")
     try:
-        return msgspec.convert(read, of, dec_hook=_read)
+        message = msgspec.convert(read, of, dec_hook=_read)
     except (msgspec.ValidationError, OverflowError) as e:
         raise WireError(_one_line(e)) from e
+    return replace(message, case=message.case.own()) if isinstance(message, RunRequest) else message
 
 
 def schema() -> dict[str, Any]:

@@ -109,6 +109,25 @@ class Case:
         """The same question with something changed; `how` is added to its id."""
         return replace(self, id=f"{self.id}~{how}", **changes)
 
+    def own(self) -> Case:
+        """The same question in arrays of its own: what a subject is given, here or in another process."""
+        g = self.cotangents
+        return replace(
+            self,
+            config=replace(self.config),
+            parameters={name: _own(array) for name, array in self.parameters.items()},
+            input=_own(self.input),
+            h_0=_own(self.h_0),
+            lengths=None if self.lengths is None else np.array(self.lengths, np.int64),
+            cotangents=g and Cotangents(_own(g.output), _own(g.h_n)),
+            earlier=tuple(Call(_own(e.input), _own(e.h_0), e.training) for e in self.earlier),
+        )
+
+
+def _own(array: Any) -> Any:
+    """A copy that holds float64 numbers in row-major order, and may be written into; None of None."""
+    return None if array is None else np.array(array, np.float64, order="C")
+
 
 @dataclass(frozen=True)
 class Error:

@@ -78,12 +78,17 @@ def cases(file: Path, wanted: tuple[str, ...], everything: bool) -> None:
 
 def suite_cases(wanted: tuple[str, ...]) -> Iterator[Case]:
     """Every case that the checks ask of a right subject, but for those made from its own answers."""
+    return (case for case in asked(wanted).values() if exact(case.input) and exact(case.h_0))
+
+
+def asked(wanted: tuple[str, ...]) -> dict[str, Case]:
+    """Every case that the checks of these clauses and areas (or all) ask of a right subject, by its id."""
     watch, memory = trials.Watch(SpecSubject()), Memory()
     for trial in trials.collect():
         if not wanted or {trial.clause, clauses()[trial.clause].area} & set(wanted):
             with contextlib.suppress(NotClaimed, Nonconformity):
                 trial.judge(watch, memory)
-    return (case for case in watch.asked.values() if exact(case.input) and exact(case.h_0))
+    return watch.asked
 
 
 def exact(array: np.ndarray | None) -> bool:

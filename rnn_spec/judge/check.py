@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -116,7 +115,7 @@ class Check:
         return observation
 
     def _run(self, case: Case) -> Observation:
-        own = copy.deepcopy(case)  # what the subject writes into it must not reach other checks
+        own = case.own()  # what the subject writes into it must not reach other checks
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a warning is no error, whatever pytest is told
