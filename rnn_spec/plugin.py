@@ -17,6 +17,7 @@ import gc
 import json
 import os
 import re
+import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -29,9 +30,10 @@ import pytest
 from rich.console import Console
 
 from rnn_spec.cases import product
+from rnn_spec.cases.deadline import WATCHDOG
 from rnn_spec.cases.records import LEVELS
 from rnn_spec.faulty import find_subject
-from rnn_spec.judge.check import Check, Memory, NotClaimed, fingerprint
+from rnn_spec.judge.check import Check, Memory, NotClaimed, WrongAdapter, fingerprint
 from rnn_spec.judge.compare import Nonconformity, same
 from rnn_spec.judge.known import Expected, KnownError, expected_of, read, unmet
 from rnn_spec.judge.trial import Trial
@@ -212,6 +214,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.user_properties.append(("could not run", str(error)))
         report.longrepr = str(error)
         return report
+    if isinstance(error, WrongAdapter) and found and found.case:
+        traceback = found.error.traceback if found.error else ""
+        sentence = f"the adapter is wrong: at the case {found.case.id} it {error}"
+        report.longrepr = "\n".join(filter(None, (sentence, traceback)))
+        report.user_properties.append(("could not run", report.longrepr))
+        return report
     if isinstance(error, NotClaimed):
         report.outcome, report.longrepr = "skipped", (str(item.path), 0, str(error))
     message, script = "", None
@@ -245,6 +253,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         known=expectation.id if expectation else None,
         difference=difference or "",
         level=level(clauses()[mark.args[0]], found),
+        traceback=found.error.traceback if report.failed and found and found.error else "",
     )
     report.user_properties.append(("verdict", vars(verdict)))
     return report
@@ -322,6 +331,7 @@ class Recorder:
         self.refused: str | None = None
         self.title = ""
         self.problems: list[str] = []
+        WATCHDOG.abandon, WATCHDOG.interrupted = self.abandon, False
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Remember the session, to end it where nothing can be judged."""
@@ -342,6 +352,18 @@ class Recorder:
             if time.monotonic() - self.written > 5:
                 self.results.write(self.path)
                 self.written = time.monotonic()
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Say which case was interrupted."""
+        if WATCHDOG.interrupted:
+            self.refused = f"interrupted while the subject answered the case {WATCHDOG.case}"
+
+    def abandon(self, sentence: str) -> None:
+        """Called by the watchdog, before it ends the process: show and keep what there is."""
+        if capture := self.config.pluginmanager.getplugin("capturemanager"):
+            capture.suspend_global_capture(in_=True)
+        print(f"\nrnn-spec: {sentence}", file=sys.stderr, flush=True)
+        self.results.write(self.path)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """A known failure is an x, and what is not claimed an n."""

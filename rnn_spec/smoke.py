@@ -8,6 +8,7 @@ once a mistake is assumed, the adapter is wrong, and nothing else has been found
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,13 +19,13 @@ import numpy as np
 
 from rnn_spec.cases.expect import expect
 from rnn_spec.cases.product import Recipe
-from rnn_spec.cases.records import Bound, Case, Observation
+from rnn_spec.cases.records import Bound, Case, Error, Observation
 from rnn_spec.judge.check import Check, Memory
 from rnn_spec.judge.compare import Nonconformity, compare
 from rnn_spec.spec.catalogue import clauses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rnn_spec.subjects.base import Subject
 
@@ -270,12 +271,12 @@ class Smoke:
     asked: int
     failures: tuple[tuple[str, str], ...]
     mistakes: tuple[str, ...] = ()
-    silent: bool = False
+    raised: Raised | None = None
 
     @property
     def adapter(self) -> bool:
         """Whether the adapter is wrong, so that nothing can be said of the RNN."""
-        return bool(self.mistakes) or self.silent
+        return bool(self.mistakes) or self.raised is not None
 
     def __str__(self) -> str:
         """A sentence, or a few."""
@@ -284,9 +285,9 @@ class Smoke:
             return "smoke: none of the ten cases is claimed"
         if not self.failures:
             return right
+        if self.raised:
+            return f"{right}\n{self.raised}"
         first = "{}: {}".format(*self.failures[0]).replace("\n", ";")
-        if self.silent:
-            return f"{right}\nthe adapter is wrong: it answers no case at all; {first}"
         if self.mistakes:
             what = ", or ".join(self.mistakes)
             why = "the adapter is wrong (or the RNN, in just this way); this explains every answer"
@@ -294,21 +295,65 @@ class Smoke:
         return f"{right}\nthe RNN is wrong: no mistake of an adapter that is known here explains {first}"
 
 
+@dataclass(frozen=True)
+class Raised:
+    """An exception that is the adapter's: how it is known to be, the case that showed it, and the error."""
+
+    why: str
+    case: str
+    error: Error
+
+    def __str__(self) -> str:
+        """A sentence, and the traceback where there is one."""
+        return "\n".join(filter(None, (f"{self.why}: {self.case}: {self.error}", self.error.traceback)))
+
+
+def ask(check: Check, asked: Sequence[Case]) -> Iterator[tuple[Case, Observation]]:
+    """Each case with its answer, until the adapter is surely wrong."""
+    for case in asked:
+        answer = check.remember(case)
+        yield case, answer
+        if answer.error and answer.error.phase == "adapter":
+            return
+
+
+def raised_by_adapter(answered: Sequence[tuple[Case, Observation]]) -> Raised | None:
+    """The exception that comes from the adapter's own lines, or from every case alike."""
+    errors = [(case.id, answer.error) for case, answer in answered if answer.error]
+    if not errors:
+        return None
+    own = [(id, error) for id, error in errors if error.own_line or error.phase == "adapter"]
+    if own:
+        return Raised("the adapter is wrong, in a line of its own", *own[0])
+    if len(errors) < len(answered):
+        return None
+    if all(error.phase == "worker" for _, error in errors):
+        return Raised("the adapter is wrong: it answers no case at all", *errors[0])
+    if len({alike(error) for _, error in errors}) == 1:
+        return Raised("the adapter is wrong, or runs no layer at all: every case ends alike", *errors[0])
+    return None
+
+
+def alike(error: Error) -> tuple[str, str, str]:
+    """What two errors have in common that come of one mistake: all but the numbers in the message."""
+    return error.phase, error.type, re.sub(r"[\d., ]+", " ", error.message)
+
+
 def smoke(subject: Subject) -> Smoke:
     """Ask the ten cases."""
     if not (asked := cases(subject)):
         return Smoke(0, ())
     check = Check(NEUTRAL, subject, Memory())
-    answered = [(case, check.remember(case)) for case in asked]
+    answered = list(ask(check, asked))
     answered = [(case, answer) for case, answer in answered if not answer.unsupported]
     failures = [
         (case.id, sentence) for case, answer in answered if (sentence := wrong(answer, expect(case).arrays))
     ]
     if not failures:
         return Smoke(len(answered), ())
-    silent = all(answer.error and answer.error.phase == "worker" for _, answer in answered)
-    mistakes = () if silent else tuple(found(answered))
-    return Smoke(len(answered), tuple(failures), mistakes, silent)
+    if raised := raised_by_adapter(answered):
+        return Smoke(len(answered), tuple(failures), raised=raised)
+    return Smoke(len(answered), tuple(failures), tuple(found(answered)))
 
 
 def found(answered: Sequence[tuple[Case, Observation]]) -> list[str]:
@@ -336,7 +381,7 @@ def loose(arrays: Arrays, loss: float) -> Arrays:
 def wrong(answer: Observation, expected: Arrays) -> str:
     """What is wrong with an answer, or nothing."""
     if answer.error:
-        return f"{answer.error.type} in {answer.error.phase}: {answer.error.message}"
+        return str(answer.error)
     arrays = answer.arrays()
     for name, bound in expected.items():
         if name not in arrays:

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import msgspec
 import numpy as np
 
-from rnn_spec.cases.records import DTYPES, LEVELS, Case, Error, Observation
+from rnn_spec.cases.blame import error_of, not_an_observation
+from rnn_spec.cases.records import DTYPES, LEVELS, Case, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -150,11 +151,13 @@ def answered(request: RunRequest, run: Callable[[Case], Observation]) -> Answer:
     before = {name: array.tobytes() for name, array in given.items()}
     try:
         observation = run(request.case)
-        if observation.after is None and observation.output is not None:
+        if not isinstance(observation, Observation):
+            observation = Observation(error=not_an_observation(observation))
+        elif observation.after is None and observation.output is not None:
             written = {name: array for name, array in given.items() if array.tobytes() != before[name]}
             observation = replace(observation, after=written)
     except Exception as e:
-        observation = Observation(error=Error("forward", type(e).__name__, str(e)))
+        observation = Observation(error=error_of(e, run))
     return Answer(seq=request.seq, **vars(observation))
 
 

@@ -133,13 +133,21 @@ def _own(array: Any) -> Any:
 class Error:
     """What a subject raised: in which phase (construct, forward, backward, load), class and message.
 
-    The phase ``worker`` is not the layer's: the process that should have answered crashed, hung, or
-    said what cannot be read. It is never a right answer, not even where an error is expected.
+    Two phases are not the layer's, and never a right answer, not even where an error is expected.
+    ``worker``: the process that should have answered crashed, hung, or said what cannot be read.
+    ``adapter``: the subject's own lines are wrong, so that the layer has not been reached.
+    `own_line` says that its own line raised, by what may be such a mistake (`rnn_spec.cases.blame`).
     """
 
     phase: str
     type: str
     message: str
+    traceback: str = field(default="", compare=False)
+    own_line: bool = field(default=False, compare=False)
+
+    def __str__(self) -> str:
+        """What happened, in one line."""
+        return f"{self.type} in {self.phase}: {self.message}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -221,13 +221,13 @@ def run(python: str, case: Case, device: str) -> Answer:
         worker = TorchWorker(python, device)
     except SubjectError as e:
         raise RecordingError(str(e)) from e
-    worker.deadline = PATIENCE
+    worker.pace.deadline = PATIENCE
     try:
         answers = []
         for count in range(1, case.config.num_layers + 1):
             answer = worker.run(lower(case, count))
             if answer.error is not None:
-                return Answer(error=f"{answer.error.type} in {answer.error.phase}: {answer.error.message}")
+                return Answer(error=str(answer.error))
             answers.append(answer)
     finally:
         worker.close()

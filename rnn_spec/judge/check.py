@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 
 from rnn_spec.cases import reveal
+from rnn_spec.cases.blame import error_of, not_an_observation
+from rnn_spec.cases.deadline import WATCHDOG, Hang, Pace
 from rnn_spec.cases.expect import expect
 from rnn_spec.cases.records import Bound, Case, Error, Expectation, Observation
 from rnn_spec.judge.compare import Comparison, Nonconformity, compare
@@ -41,6 +43,10 @@ class NoGradients(NotClaimed):
     """The check needs gradients, and the subject claims none, or has raised at them."""
 
 
+class WrongAdapter(Nonconformity):
+    """The subject's own lines are wrong, so that nothing can be said of the layer behind them."""
+
+
 class Memory:
     """What has been asked and computed in this run, by fingerprint, so that checks may share an answer."""
 
@@ -48,13 +54,14 @@ class Memory:
         """Begin empty."""
         self.observations: dict[str, Observation] = {}
         self.expectations: dict[str, Expectation] = {}
+        self.pace = Pace()
 
 
 class Check:
     """A clause, a subject, and everything that a conformance test needs to bring them together.
 
     Every method raises Nonconformity with what differs, or returns; `headroom` is the worst
-    error / bound so far, and `case` the last case asked.
+    error / bound so far, `case` the last case asked, and `error` what the subject raised at it.
     """
 
     def __init__(self, clause: Clause, subject: Answers, memory: Memory | None = None) -> None:
@@ -63,6 +70,7 @@ class Check:
         self.case: Case | None = None
         self.headroom: float | None = None
         self.worst: Comparison | None = None
+        self.error: Error | None = None
         self.broke_backward, self.forward_only = False, False
         if clause.profile not in subject.levels:
             raise NotClaimed(f"not claimed: {clause.profile}")
@@ -78,11 +86,12 @@ class Check:
         observation = None if again else self.memory.observations.get(fingerprint(case))
         if observation is None:
             observation = self.remember(case)
+        self.error = observation.error
         if observation.unsupported:
             raise NotClaimed(f"not claimed: {observation.unsupported}")
-        if (error := observation.error) is not None:
+        if (error := self.error) is not None:
             self.broke_backward = error.phase == "backward"
-            raise Nonconformity(f"raised {error.type} in {error.phase}: {error.message}")
+            raise (WrongAdapter if error.phase == "adapter" else Nonconformity)(f"raised {error}")
         for name in ("output", "h_n"):
             if getattr(observation, name) is None:
                 raise Nonconformity(f"the answer has no {name}")
@@ -119,22 +128,34 @@ class Check:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a warning is no error, whatever pytest is told
-                observation = self.subject.run(own)
+                observation = self._timed(own)
         except Exception as e:  # a subject that raises has answered
-            return Observation(error=Error("forward", type(e).__name__, " ".join(str(e).split())))
+            return Observation(error=error_of(e, self.subject))
+        except Hang as e:
+            return Observation(error=self._hung(e))
         if not isinstance(observation, Observation):
-            kind = type(observation).__name__
-            return Observation(error=Error("forward", kind, f"run() returned a {kind}, not an Observation"))
+            return Observation(error=not_an_observation(observation))
         try:
             observation = _numbers(observation)
         except Exception as e:  # lists of unlike lengths, say, or an array that is on another device
             message = f"the answer cannot be read as arrays: {' '.join(str(e).split())}"
-            return Observation(error=Error("forward", type(e).__name__, message))
+            return Observation(error=Error("forward", type(e).__name__, message, own_line=True))
         if observation.after is not None:
             return replace(observation, after={**own.given, **observation.after})
         return (
             observation if getattr(self.subject, "remote", False) else replace(observation, after=own.given)
         )
+
+    def _timed(self, case: Case) -> Observation:
+        """Ask, within the time that a case may take; what answers from elsewhere has a clock of its own."""
+        if getattr(self.subject, "remote", False):
+            return self.subject.run(case)
+        return WATCHDOG.run(case.id, lambda: self.subject.run(case), self.memory.pace)
+
+    def _hung(self, e: Hang) -> Error:
+        """The error of a case that was ended, with the place where it stood."""
+        where = error_of(e, self.subject).traceback.removesuffix(Hang.__qualname__).rstrip()
+        return Error("worker", "hang", f"no answer within {WATCHDOG.limit:.3g} s", where)
 
     def expect(self, case: Case) -> Expectation:
         """What the spec says, under the masks that the subject drew where dropout acts."""

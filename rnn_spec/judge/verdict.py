@@ -19,6 +19,7 @@ class Verdict:
 
     `message` is the whole text of a failure, `difference` the part of it that says what differs. `level`
     is what a subject must claim to have been asked: the clause's own, or a later one that the case needs.
+    `traceback` is that of the exception that the subject raised, where it did.
     """
 
     check: str
@@ -31,6 +32,7 @@ class Verdict:
     known: str | None = None
     difference: str = ""
     level: str = ""
+    traceback: str = ""
 
 
 def explain(clause: Clause, case: str | None, message: str, reproduction: str | None) -> str:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnn_spec.cases.records import LEVELS
+from rnn_spec.report import failures as failures_of
 from rnn_spec.spec.catalogue import areas, clauses
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def show(results: Results, console: Console, *, failures: bool = True) -> None:
     if unchecked := not_yet_checked(results):
         console.print(Text.assemble(("not yet checked: ", "bold"), ", ".join(ranges(unchecked))))
     if failures:
-        for text in failure_texts(results):
+        for text in failures_of.texts(results):
             console.print()
             console.print(text, markup=False, highlight=False, soft_wrap=True)
     for problem in results.problems:
@@ -83,18 +84,6 @@ def by_area(results: Results) -> Table:
     table.add_section()
     table.add_row("all", *(str(total[name]) for name in COLUMNS), _ratio(max(worst.values(), default=None)))
     return table
-
-
-def failure_texts(results: Results) -> Iterator[str]:
-    """The first failure of each clause in full, and how many more there are."""
-    failed: dict[str, list[str]] = defaultdict(list)
-    for v in results.verdicts:
-        if v.outcome == "failed":
-            failed[v.clause].append(v.message)
-    for id in clauses():
-        if messages := failed.get(id):
-            more = f"\n  and {len(messages) - 1} more checks of {id}" if len(messages) > 1 else ""
-            yield messages[0] + more
 
 
 def not_yet_checked(results: Results) -> list[str]:

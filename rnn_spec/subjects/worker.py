@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnn_spec import wire
+from rnn_spec.cases.deadline import Pace
 from rnn_spec.cases.records import Error, Observation
 from rnn_spec.subjects.base import Subject, SubjectError
 
@@ -29,12 +30,8 @@ if TYPE_CHECKING:
 
     from rnn_spec.cases.records import Case
 
-DEADLINE = 30.0
-"""Seconds that a case may take, unless the environment's RNN_SPEC_DEADLINE says otherwise."""
 STARTING = 10
 """How many deadlines a worker may take to say hello: it may have a framework to import."""
-HASTE = 20
-"""After a worker has hung, a case may take this many times the longest answer so far, and a second."""
 STARTS = 3
 """How often in a row a worker may fail to start before it is given up."""
 NUMBER = 32
@@ -189,9 +186,9 @@ class WorkerSubject(Introduced):
     def __init__(self, command: str = "") -> None:
         """Start the command, split as a shell would, and say hello; SubjectError if it does not answer."""
         self.command = parse(command)
-        self.deadline = float(os.environ.get("RNN_SPEC_DEADLINE", DEADLINE))
+        self.pace = Pace()
         self.process: Process | None = None
-        self.seq, self.failed_starts, self.longest, self.hung = 0, 0, 0.0, False
+        self.seq, self.failed_starts = 0, 0
         atexit.register(self.close)
         try:
             self.introduce(self.start())
@@ -207,7 +204,8 @@ class WorkerSubject(Introduced):
         except OSError as e:
             raise SubjectError(f"worker {self.command[0]!r} cannot be started: {e.strerror}") from e
         try:
-            line = self.process.exchange(wire.encode(wire.HelloRequest()), STARTING * self.deadline, 1 << 20)
+            patience = STARTING * self.pace.deadline
+            line = self.process.exchange(wire.encode(wire.HelloRequest()), patience, 1 << 20)
             return wire.decode(line, wire.Hello)
         except (Failure, wire.WireError):
             self.close()
@@ -228,10 +226,9 @@ class WorkerSubject(Introduced):
         """One request and its answer; Failure, after which the process is gone, or WireError."""
         self.seq += 1
         request, begun = wire.encode(wire.RunRequest(self.seq, case)), time.monotonic()
-        deadline = min(self.deadline, 1 + HASTE * self.longest) if self.hung else self.deadline
         process: Any = self.process
         try:
-            line = process.exchange(request, deadline, greatest(case))
+            line = process.exchange(request, self.pace.limit, greatest(case))
             try:
                 answer = wire.decode(line, wire.Answer)
             except wire.WireError as e:
@@ -241,10 +238,10 @@ class WorkerSubject(Introduced):
             if answer.seq != self.seq:
                 raise Failure("rubbish", f"answers request {answer.seq}, asked was {self.seq}")
         except Failure as e:
-            self.hung = self.hung or e.kind == "hang"
+            self.pace.hung = self.pace.hung or e.kind == "hang"
             self.close()
             raise
-        self.longest = max(self.longest, time.monotonic() - begun)
+        self.pace.longest = max(self.pace.longest, time.monotonic() - begun)
         return answer.observation()
 
     def restart(self) -> None:
@@ -263,7 +260,7 @@ class WorkerSubject(Introduced):
         if self.process is not None:
             process, self.process = self.process, None
             process.requests.put(wire.encode(wire.ByeRequest()) + b"\n")
-            process.end(0.0 if self.hung else 0.5)
+            process.end(0.0 if self.pace.hung else 0.5)
 
 
 class TorchWorker(WorkerSubject):

@@ -419,7 +419,7 @@ def refused(check, case):
     case = check.claimed(case)
     error = check.remember(case).error
     check.holds(error is not None, f"input of shape {case.input.shape} is accepted")
-    check.holds(error.phase != "worker", f"{error.type}: {error.message}")
+    check.holds(error.phase not in ("worker", "adapter"), f"{error.type}: {error.message}")
     return error
 
 

@@ -183,7 +183,7 @@ def raising(_: Observation) -> Observation:
 
 RUBBISH: dict[str, tuple[Callable[[Any], Any], str]] = {
     "raises": (raising, r"raised KeyError in forward: 'weights\\nof two lines'"),
-    "None": (lambda _: None, "raised NoneType in forward: run.. returned a NoneType, not an Observation"),
+    "None": (lambda _: None, "raised NoneType in adapter: run.. returned a NoneType, not an Observation"),
     "a tuple": (lambda o: (o.output, o.h_n), "run.. returned a tuple, not an Observation"),
     "an error": (lambda _: Observation(error=Error("backward", "E", "why")), "raised E in backward: why"),
     "nothing": (lambda _: Observation(), "the answer has no output"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rnn_spec.cases import deadline
 from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Case, Observation
 from rnn_spec.judge.check import Check
@@ -71,7 +72,7 @@ WRONG_ANSWER = {
 @pytest.fixture(autouse=True)
 def haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """A case may take 2 seconds."""
-    monkeypatch.setattr(worker, "DEADLINE", 2.0)
+    monkeypatch.setattr(deadline, "DEADLINE", 2.0)
 
 
 def hostile(how: str) -> worker.WorkerSubject:
@@ -186,7 +187,7 @@ def test_worker_that_does_not_read_hangs() -> None:
 
 def test_worker_that_hung_is_given_less_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a hang the deadline follows the longest answer, so that a thousand hangs do not cost hours."""
-    monkeypatch.setattr(worker, "DEADLINE", 4.0)
+    monkeypatch.setattr(deadline, "DEADLINE", 4.0)
     subject = hostile("hang")
     subject.run(GOOD)
     subject.run(MARKED)

@@ -30,11 +30,12 @@ def differences(a: Any, b: Any, place: str) -> list[str]:
     if type(a) is not type(b):
         return [f"{place}: {type(a).__name__}, {type(b).__name__}"]
     if isinstance(a, np.ndarray):
-        looks = [(x.dtype, x.shape, x.strides, x.flags.writeable, x.flags.owndata or 0) for x in (a, b)]
-        same = looks[0][:4] == looks[1][:4] and np.array_equal(a, b, equal_nan=True)
+        looks = [(x.dtype, x.shape, x.strides, x.flags.writeable) for x in (a, b)]
+        same = looks[0] == looks[1] and np.array_equal(a, b, equal_nan=True)
         return [] if same else [f"{place}: {looks}"]
     if is_dataclass(a):
-        return [d for f in fields(a) for d in differences(vars(a).get(f.name), vars(b).get(f.name, "absent"), f"{place}.{f.name}")]
+        held = [(f.name, vars(a).get(f.name), vars(b).get(f.name, "absent")) for f in fields(a)]
+        return [d for name, x, y in held for d in differences(x, y, f"{place}.{name}")]
     if isinstance(a, dict):
         return [d for key in a | b for d in differences(a.get(key), b.get(key), f"{place}[{key!r}]")]
     if isinstance(a, tuple):
