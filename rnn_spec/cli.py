@@ -25,7 +25,14 @@ from rnn_spec import plugin
 from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Case
 from rnn_spec.commands import catalogue, conformance, gate, history, record, vectors, workers
-from rnn_spec.commands.base import CONFORMS, COULD_NOT_RUN, FAILS, CouldNotRun, known_clauses
+from rnn_spec.commands.base import (
+    CONFORMS,
+    COULD_NOT_RUN,
+    FAILS,
+    CouldNotRun,
+    expected_failures,
+    known_clauses,
+)
 from rnn_spec.faulty import find_fault, find_subject
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity, compare
@@ -66,6 +73,7 @@ for command in COMMANDS:
 )
 @click.option("--deadline", type=click.FloatRange(0, min_open=True), help="Seconds a worker has for a case.")
 @click.option("--no-smoke", "skip_smoke", is_flag=True, help="Leave out the ten cases that come first.")
+@expected_failures
 def check(
     subject: str,
     wanted: tuple[str, ...],
@@ -74,6 +82,7 @@ def check(
     results: str,
     deadline: float | None,
     skip_smoke: bool,
+    known_file: Path | None,
 ) -> None:
     """Judge SUBJECT: torch (the default), torch:DEVICE, or your own.
 
@@ -88,6 +97,7 @@ def check(
     if not skip_smoke and subject.partition(":")[0] not in UNDER_OUR_ROOF:
         begin(subject)
     arguments = [f"--subject={subject}", f"--results={results}", *(f"--clause={id}" for id in wanted)]
+    arguments += [f"--known={known_file}"] if known_file else []
     arguments += ["--exhaustive"] if exhaustive else []
     arguments += [f"-n{processes}"] if processes != "0" else []
     code = plugin.run_suite(arguments)
@@ -117,10 +127,11 @@ def begin(subject: str) -> None:
 @click.option(
     "--results", default=plugin.RESULTS, type=click.Path(file_okay=False), help="Folder for results.json."
 )
+@expected_failures
 @click.pass_context
-def judge(context: click.Context, file: str, asked: str, results: str) -> None:
+def judge(context: click.Context, file: str, asked: str, results: str, known_file: Path | None) -> None:
     """Judge the answers in FILE, one a line, the answer to hello first; see `rnn-spec cases`."""
-    context.invoke(check, subject=f"answers:{file}@{asked}", results=results)
+    context.invoke(check, subject=f"answers:{file}@{asked}", results=results, known_file=known_file)
 
 
 def diagnose(path: Path) -> None:

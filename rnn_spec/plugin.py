@@ -88,7 +88,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--exhaustive", action="store_true", help="the full product of flags")
     group.addoption("--whole", action="store_true", help="fail if fewer checks run than each clause owes")
     group.addoption("--clause", action="append", default=[], help="only this clause or area; may be repeated")
-    group.addoption("--known", type=Path, help="file of the failures that are expected of the subject")
+    group.addoption("--known", help="file of the failures that are expected of the subject")
     group.addoption("--results", default=RESULTS, help="folder for results.json and reproductions")
 
 
@@ -97,7 +97,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "clause(id): the clause that the test checks")
     config.addinivalue_line("markers", "cases(exhaustive, **flags): the cases that the test runs on")
     try:
-        config.stash[_own] = read(found) if (found := config.getoption("known")) else ()
+        config.stash[_own] = read(Path(found)) if (found := config.getoption("known")) else ()
     except KnownError as e:
         raise pytest.UsageError(str(e)) from e
     gc.set_threshold(100_000, 50, 50)  # thousands of small arrays and few cycles: measured 8% of a run

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from rnn_spec.judge.known import KnownError, read
 from rnn_spec.spec.catalogue import areas, clauses
 
 CONFORMS, FAILS, COULD_NOT_RUN = 0, 1, 2
@@ -21,3 +24,19 @@ def known_clauses(_: click.Context, __: click.Parameter, values: tuple[str, ...]
         if value not in clauses() and value not in areas():
             raise click.BadParameter(f"no clause or area is called {value!r}; areas are {', '.join(areas())}")
     return values
+
+
+def _known_failures(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+    """The path of a file of known failures that can be used; CouldNotRun says why one cannot."""
+    try:
+        if path:
+            read(path)
+    except KnownError as e:
+        raise CouldNotRun(str(e)) from e
+    return path
+
+
+expected_failures = click.option(
+    "--known", "known_file", type=click.Path(path_type=Path), callback=_known_failures, metavar="FILE",
+    help="The subject's own expected failures, rows as in `rnn-spec known`; strict both ways.",
+)  # fmt: skip

@@ -4,7 +4,8 @@
 ids), what their messages must match, what happens in a sentence, since when, PyTorch's issue or
 ``unreported``, and a reproduction that imports the subject's framework alone. A check that is expected to
 fail and passes, fails in another way, or does not exist, fails the run. An implementer's own file
-(``--known``) has the same rows, of which `NEEDED` must be there.
+(``--known``) has the same rows, of which `NEEDED` must be there; one whose list of checks is empty is a note
+of what no check shows.
 
 A subclass of torch.nn.RNN inherits torch's failures with its methods: a check that fails on it just as it
 is known to fail on torch is known, too. One that passes is no failure there, for the subclass may have
@@ -134,6 +135,8 @@ def unmet(own: Iterable[Known], verdicts: Sequence[Verdict]) -> list[str]:
     """Which of a file's failures a whole run has not shown: a sentence each."""
     problems, ran = [], [v for v in verdicts if v.outcome != "not claimed"]
     for k in own:
+        if not k.checks:  # a note: no check shows it
+            continue
         idle = [p for p in k.checks if not any(matches(v.check, p) for v in ran)]
         problems += [f"known failure {k.id!r}: no check that ran is called {p!r} ({k.file})" for p in idle]
         if not idle and not any(v.known == k.id for v in ran):
@@ -163,12 +166,15 @@ def _place(row: Any, number: int) -> str:
 
 def _row(row: Any, place: str, path: Path) -> Known:
     """A Known of a table; KnownError where it is none."""
+    if not isinstance(row, dict):
+        raise KnownError(f"{place}: it is no table")
     if strange := set(row) - {f.name for f in fields(Known)} | {"file"} & set(row):
         raise KnownError(f"{place}: it has a field {min(strange)!r}, which is none of a known failure's")
-    if absent := [name for name in NEEDED if row.get(name, "") == ""]:
+    note = row.get("checks") == []
+    if absent := [name for name in NEEDED if row.get(name, "") == "" and not (note and name == "message")]:
         raise KnownError(f"{place}: it has no {absent[0]}")
     try:
-        made = msgspec.convert({**row, "file": str(path)}, Known)
+        made = msgspec.convert({"message": "", **row, "file": str(path)}, Known)
         re.compile(made.message)
         SpecifierSet(made.releases)
     except msgspec.ValidationError as e:

@@ -1,28 +1,29 @@
 """CONFORMANCE.md: who conforms, from committed results, and what is known of every failure.
 
-A *card* is a run's results made small: counts for each level and clause, and every failure. A *finding*
-says what lies behind failures, how that was proven not to be the adapter's, and where it is reported;
-its reproduction is a script that needs the subject's framework alone.
+A *card* is a run's results made small: counts for each level and clause, and every failure. A *finding* is
+a known failure (`judge.known`) of ``known.toml`` beside the cards: what lies behind failing checks, how that
+was proven not to be the adapter's, and where it is reported; its reproduction is a script that needs the
+subject's framework alone. The same file says which failures are expected when the subject is judged again.
 """
 
 from __future__ import annotations
 
-import re
 import shlex
-import tomllib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from rnn_spec.cases.records import LEVELS
-from rnn_spec.judge.known import matches
+from rnn_spec.judge.known import known, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from rnn_spec.judge.known import Known
+    from rnn_spec.judge.verdict import Verdict
     from rnn_spec.report.results import Results
 
 SHOWN = 3  # lines of a failure's difference
@@ -63,6 +64,7 @@ class Card:
         if not results.complete or results.problems or not results.levels:
             raise ValueError(f"the run of {results.subject} is not whole: {'; '.join(results.problems)}")
         command = f"rnn-spec check {shlex.quote(results.subject)} {options}".strip()
+        results = replace(results, verdicts=[_as_seen(v) for v in results.verdicts])
         by_clause: dict[str, Counter[str]] = {}
         for v in results.verdicts:
             by_clause.setdefault(v.clause, Counter())[v.outcome] += 1
@@ -90,54 +92,35 @@ class Card:
 
 
 @dataclass
-class Finding:
-    """What lies behind failing checks of `subjects`, or, if `checks` is empty, what no check shows."""
-
-    id: str
-    subjects: list[str]
-    happens: str
-    proof: str
-    issue: str
-    reproduction: str
-    checks: list[str] = field(default_factory=list)
-    message: str = ""
-
-    def explains(self, subject: str, failure: Failure) -> bool:
-        """Whether this is what lies behind a failure."""
-        named = any(matches(failure.check, pattern) for pattern in self.checks)
-        return subject in self.subjects and named and re.search(self.message, failure.difference) is not None
-
-
-@dataclass
 class Fixtures:
     """The committed cards and findings."""
 
     cards: list[Card]
-    findings: list[Finding]
+    findings: Sequence[Known]
     scripts: dict[str, str]
 
     @classmethod
     def read(cls, folder: Path) -> Fixtures:
         """Read a folder; ValueError names the file that is not as it must be, and where."""
-        try:
-            rows = tomllib.loads((folder / "findings.toml").read_text(encoding="utf-8")).get("finding", [])
-            findings = msgspec.convert(rows, list[Finding])
-        except (OSError, ValueError, msgspec.ValidationError) as e:
-            raise ValueError(f"{folder / 'findings.toml'}: {e}") from e
+        findings = read(folder / "known.toml")
         scripts = {p.name: p.read_text(encoding="utf-8") for p in (folder / "reproductions").glob("*.*")}
         return cls([read_card(path) for path in sorted(folder.glob("*.json"))], findings, scripts)
 
-    def of(self, card: Card) -> list[tuple[Finding, list[Failure]]]:
+    def of(self, card: Card) -> list[tuple[Known, list[Failure]]]:
         """The findings of a subject, each with the failures that it explains."""
-        return [
-            (finding, [f for f in card.failures if finding.explains(card.subject, f)])
-            for finding in self.findings
-            if card.subject in finding.subjects
-        ]
+        return [(k, explained(card, k)) for k in self.findings if k.applies(card.subject, card.version)]
 
     def unexplained(self, card: Card) -> list[Failure]:
         """The failures that no finding explains."""
-        return [f for f in card.failures if not any(g.explains(card.subject, f) for g in self.findings)]
+        found = [f for _, failures in self.of(card) for f in failures]
+        return [f for f in card.failures if f not in found]
+
+
+def explained(card: Card, finding: Known) -> list[Failure]:
+    """The failures of a card that a finding explains, if it is of its subject."""
+    if not finding.applies(card.subject, card.version):
+        return []
+    return [f for f in card.failures if finding.expects(f.check) and finding.explains(f.difference)]
 
 
 def read_card(path: Path) -> Card:
@@ -206,13 +189,14 @@ def _document(fixtures: Fixtures) -> Iterator[str]:
         yield from _finding(fixtures, finding)
 
 
-def _finding(fixtures: Fixtures, finding: Finding) -> Iterator[str]:
+def _finding(fixtures: Fixtures, finding: Known) -> Iterator[str]:
     yield f"\n### {finding.id}\n"
-    yield f"In {', '.join(f'`{s}`' for s in finding.subjects)}. {finding.happens.strip()}\n"
+    subjects = [f"`{c.subject}`" for c in fixtures.cards if finding.applies(c.subject, c.version)]
+    yield f"In {', '.join(subjects)}. {finding.happens.strip()}\n"
     yield f"*Proof.* {finding.proof.strip()}\n"
     yield f"*Reported.* {finding.issue}\n"
     for card in fixtures.cards:
-        failures = [f for f in card.failures if finding.explains(card.subject, f)]
+        failures = explained(card, finding)
         if not failures:
             continue
         worst = failures[0]
@@ -227,6 +211,12 @@ def _finding(fixtures: Fixtures, finding: Finding) -> Iterator[str]:
         yield "No check shows it: the adapter does without.\n"
     language = "python" if finding.reproduction.endswith(".py") else "javascript"
     yield f"```{language}\n{fixtures.scripts.get(finding.reproduction, '').strip()}\n```"
+
+
+def _as_seen(verdict: Verdict) -> Verdict:
+    """The verdict, failed where only a file of the subject's own people expects it to fail."""
+    theirs = verdict.outcome == "known" and verdict.known not in {None, *(k.id for k in known())}
+    return replace(verdict, outcome="failed") if theirs else verdict
 
 
 def _short(difference: str) -> str:

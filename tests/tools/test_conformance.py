@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +13,9 @@ from rnn_spec.cli import main
 from rnn_spec.judge.verdict import Verdict
 from rnn_spec.report import conformance
 from rnn_spec.report.results import Results
+
+if TYPE_CHECKING:
+    from rnn_spec.judge.known import Known
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "fixtures" / "conformance"
@@ -105,14 +109,14 @@ def test_every_failure_is_explained_and_small(subject: str) -> None:
 
 
 @pytest.mark.parametrize("finding", FIXTURES.findings, ids=lambda f: f.id)
-def test_every_finding_explains_what_was_seen(finding: conformance.Finding) -> None:
+def test_every_finding_explains_what_was_seen(finding: Known) -> None:
     """A finding is of subjects with results, explains failures if it names checks, and has its script."""
     script = FIXTURES.scripts[finding.reproduction]
 
-    assert set(finding.subjects) <= set(CARDS)
-    for subject in finding.subjects:
-        explained = [f for f in CARDS[subject].failures if finding.explains(subject, f)]
-        assert bool(explained) == bool(finding.checks)
+    cards = [card for card in FIXTURES.cards if finding.applies(card.subject, card.version)]
+    assert cards
+    for card in cards:
+        assert bool(conformance.explained(card, finding)) == bool(finding.checks)
     assert len(script.splitlines()) <= 40
     assert "rnn_spec" not in script
     assert "expected" in script
@@ -128,7 +132,7 @@ def test_no_script_is_without_a_finding() -> None:
 def test_results_become_a_fixture_and_the_document(tmp_path: Path) -> None:
     """`conformance add` and `conformance write`, one after the other."""
     results().write(tmp_path / "results.json")
-    (tmp_path / "findings.toml").write_text("")
+    (tmp_path / "known.toml").write_text("")
     folder = f"--fixtures={tmp_path}"
 
     added = CliRunner().invoke(main, ["conformance", "add", str(tmp_path / "results.json"), folder])
@@ -154,10 +158,10 @@ def test_what_is_no_results_is_refused_in_one_sentence(text: str, tmp_path: Path
 
 def test_a_bad_findings_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
     """`conformance write` names the file that is not as it must be."""
-    (tmp_path / "findings.toml").write_text('[[finding]]\nid = "x"\n')
+    (tmp_path / "known.toml").write_text('[[known]]\nid = "x"\n')
 
     done = CliRunner().invoke(main, ["conformance", "write", f"--fixtures={tmp_path}"])
 
     assert done.exit_code == 2
-    assert "findings.toml: Object missing required field" in done.output
+    assert "known.toml: known failure 'x': it has no checks" in done.output
     assert len(done.output.splitlines()) == 1

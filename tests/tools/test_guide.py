@@ -17,7 +17,8 @@ from rnn_spec.commands.workers import LANGUAGES
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```console\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
-INSTALL, PYTHON, CPP, JAVASCRIPT, FILES = BLOCKS
+INSTALL, PYTHON, CPP, JAVASCRIPT, KNOWN, FILES = BLOCKS
+(FAILURES,) = re.findall(r"^```toml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -52,6 +53,20 @@ def test_first_verdict_in_each_language(commands: str, needs: str, tmp_path: Pat
     assert re.search(r"my_rnn 0\.1.* conforms: \d+ checks passed", said)
     if commands == CPP:
         assert re.search(r"my_rnn 0\.1.* conforms: \d+ checks passed", run(FILES, tmp_path, path))
+
+
+def test_a_known_failure_is_expected(tmp_path: Path, path: str) -> None:
+    """A layer that refuses a batch of 0 conforms with the guide's file of known failures."""
+    run("rnn-spec new-subject my_rnn", tmp_path, path)
+    worker = tmp_path / "my_rnn" / "worker.py"
+    text = worker.read_text()
+    refusal = '\\1        if case.input.shape[1] == 0:\n            raise ValueError("a batch of 0")\n'
+    worker.write_text(re.sub(r"(    def run\(.*?\n(?: +\"\"\".*?\"\"\"\n)?)", refusal, text, count=1))
+    (tmp_path / "known.toml").write_text(FAILURES)
+
+    said = run(KNOWN, tmp_path, path)
+
+    assert re.search(r"conforms: \d+ checks passed, \d+ fail as known", said)
 
 
 def test_levels_come_in_their_order() -> None:
