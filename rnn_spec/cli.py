@@ -30,7 +30,10 @@ from rnn_spec.commands.base import (
     COULD_NOT_RUN,
     FAILS,
     CouldNotRun,
+    Entry,
+    end,
     expected_failures,
+    kept,
     known_clauses,
 )
 from rnn_spec.faulty import find_fault, find_subject
@@ -38,6 +41,7 @@ from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity, compare
 from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.known import known as known_failures
+from rnn_spec.report import files
 from rnn_spec.report.results import Results
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.registry import SubjectError
@@ -46,7 +50,7 @@ UNDER_OUR_ROOF = ("torch", "spec", "fault")
 """The subjects whose adapter is ours, and tested: they need no smoke stage."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Entry, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(rnn_spec.__version__)
 def main() -> None:
     """Say in code that runs what torch.nn.RNN is, and judge anything that claims to be it."""
@@ -96,14 +100,32 @@ def check(
         os.environ["RNN_SPEC_DEADLINE"] = str(deadline)
     if not skip_smoke and subject.partition(":")[0] not in UNDER_OUR_ROOF:
         begin(subject)
+    try:
+        files.try_folder(Path(results))
+    except OSError as e:
+        raise CouldNotRun(f"{results} cannot be written: {e.strerror}") from e
     arguments = [f"--subject={subject}", f"--results={results}", *(f"--clause={id}" for id in wanted)]
     arguments += [f"--known={known_file}"] if known_file else []
     arguments += ["--exhaustive"] if exhaustive else []
     arguments += [f"-n{processes}"] if processes != "0" else []
-    code = plugin.run_suite(arguments)
-    if code == FAILS:
+    watch = Keeping()
+    code = plugin.run_suite(arguments, [watch])
+    if watch.kept:
+        kept()
+    if code == FAILS and watch.kept:
         diagnose(Path(results) / "results.json")
-    sys.exit(code if code in (CONFORMS, FAILS) else COULD_NOT_RUN)
+    end(code if code in (CONFORMS, FAILS) else COULD_NOT_RUN)
+
+
+class Keeping:
+    """A plugin that sees whether results.json could be kept."""
+
+    kept = False
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """Ask the recorder, when all is written."""
+        recorder = config.pluginmanager.get_plugin("rnn-spec-recorder")
+        self.kept = recorder is not None and recorder.unkept == ""
 
 
 def begin(subject: str) -> None:
@@ -270,7 +292,7 @@ def faults(names: tuple[str, ...], processes: int, named: bool, whole: bool) -> 
             matrix.show(row, console)
             found.append(row)
     matrix.conclude(found, console, () if named or names else {t.test for t in trials.collect()})
-    sys.exit(CONFORMS if all(row.killed for row in found) else FAILS)
+    end(CONFORMS if all(row.killed for row in found) else FAILS)
 
 
 @main.command()

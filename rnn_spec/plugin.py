@@ -42,6 +42,7 @@ from rnn_spec.report import reproduction, table
 from rnn_spec.report.results import Results
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects import registry
+from rnn_spec.subjects.base import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -163,7 +164,7 @@ class UnderTest:
     @cached_property
     def version(self) -> str:
         """What exactly is under test."""
-        return self.subject.version() or self.subject.title
+        return version_of(self.subject, self.name)
 
     @cached_property
     def expected(self) -> Expected:
@@ -290,10 +291,14 @@ def _reproduce(item: pytest.Item, check: Check) -> str | None:
     if got is None or np.ndim(got) != len(worst.index) or not same(got[worst.index], worst.got):
         return None  # what differs is not an array of this answer as it stands, but made from it
     folder = Path(item.config.getoption("results")) / "reproductions"
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{check.clause.id}-{re.sub(r'[^A-Za-z0-9_.~-]+', '_', check.case.id)}.py"
     subject = dict(item.user_properties).get("subject", "the subject")
-    path.write_text(reproduction.script(check.case, check.clause.id, worst, str(subject), got.shape))
+    script = reproduction.script(check.case, check.clause.id, worst, str(subject), got.shape)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(script, encoding="utf-8")
+    except OSError:  # a full disk: the verdict goes on without
+        return None
     return str(path)
 
 
@@ -330,6 +335,7 @@ class Recorder:
         self.written = time.monotonic()
         self.refused: str | None = None
         self.title = ""
+        self.unkept: str | None = None
         self.problems: list[str] = []
         WATCHDOG.abandon, WATCHDOG.interrupted = self.abandon, False
 
@@ -342,6 +348,11 @@ class Recorder:
         properties = dict(report.user_properties)
         if reason := properties.get("could not run"):
             self.refused, self.session.shouldstop = str(reason), "rnn-spec could not run"
+        if report.failed and not properties and self.config.option.whole:
+            self.refused = (
+                f"subject {self.results.subject!r} ended the process that judged it: {report.longrepr}"
+            )
+            self.session.shouldstop = "rnn-spec could not run"
         if isinstance(found := properties.get("verdict"), dict):
             self.results.version = str(properties.get("subject", self.results.version))
             self.title = str(properties["title"])
@@ -350,8 +361,17 @@ class Recorder:
                 setattr(self.results, name, value)
             self.results.verdicts.append(Verdict(**found))
             if time.monotonic() - self.written > 5:
-                self.results.write(self.path)
+                self.keep()
                 self.written = time.monotonic()
+
+    def keep(self) -> None:
+        """Write results.json; a disk that is full takes nothing from the verdict."""
+        try:
+            self.results.write(self.path)
+        except OSError as e:
+            self.unkept = f"{self.path} could not be kept: {e.strerror}"
+        else:
+            self.unkept = ""
 
     def pytest_keyboard_interrupt(self) -> None:
         """Say which case was interrupted."""
@@ -363,7 +383,7 @@ class Recorder:
         if capture := self.config.pluginmanager.getplugin("capturemanager"):
             capture.suspend_global_capture(in_=True)
         print(f"\nrnn-spec: {sentence}", file=sys.stderr, flush=True)
-        self.results.write(self.path)
+        self.keep()
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """A known failure is an x, and what is not claimed an n."""
@@ -385,7 +405,7 @@ class Recorder:
             if self.problems:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if verdicts:
-            self.results.write(self.path)
+            self.keep()
 
     def unmet(self) -> list[str]:
         """What of the subject's own file of known failures was not seen."""
@@ -409,7 +429,7 @@ class Recorder:
             console = Console(file=terminalreporter._tw._file, width=max(terminalreporter._tw.fullwidth, 80))
             console.print()
             table.show(self.results, console, failures=self.config.getoption("tbstyle") == "no")
-            console.print(f"results: {self.path}", highlight=False, soft_wrap=True)
+            console.print(self.unkept or f"results: {self.path}", highlight=False, soft_wrap=True)
 
 
 def suite() -> Path:

@@ -156,7 +156,9 @@ def answered(request: RunRequest, run: Callable[[Case], Observation]) -> Answer:
         elif observation.after is None and observation.output is not None:
             written = {name: array for name, array in given.items() if array.tobytes() != before[name]}
             observation = replace(observation, after=written)
-    except Exception as e:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as e:  # SystemExit, too
         observation = Observation(error=error_of(e, run))
     return Answer(seq=request.seq, **vars(observation))
 

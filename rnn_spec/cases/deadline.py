@@ -28,6 +28,7 @@ GRACE = 10.0
 LOOK = 0.2
 """Seconds between two looks."""
 T = TypeVar("T")
+_exit = os._exit  # a subject may be kept from calling this, and we are not
 
 
 class Hang(BaseException):
@@ -119,7 +120,7 @@ class Watchdog:
                 f"that can be ended. It is at\n{place}"
             )
         finally:
-            os._exit(2)
+            _exit(2)
 
 
 def _say(sentence: str) -> None:

@@ -1,21 +1,121 @@
-"""What every command needs: how it says that it could not run, and how it reads a clause's name."""
+"""What every command needs: its exit status, how it says that it could not run, how it reads a clause's name.
+
+An exit status is a verdict: 0 conforms or done, 1 does not conform, 2 could not be judged. A command ends
+with `end`, or has done what it does; whatever else leaves it, a foreign SystemExit included, is 2.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+import traceback
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from rnn_spec.commands.streams import lost, unfailing
 from rnn_spec.judge.known import KnownError, read
 from rnn_spec.spec.catalogue import areas, clauses
+from rnn_spec.subjects.worker import end_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CONFORMS, FAILS, COULD_NOT_RUN = 0, 1, 2
+TRACEBACK = "RNN_SPEC_TRACEBACK"
+"""The environment's variable that shows the traceback of what nobody foresaw."""
 
 
 class CouldNotRun(click.ClickException):
     """One sentence that says what could not be done, and exit status 2."""
 
     exit_code = COULD_NOT_RUN
+
+
+def end(status: int) -> NoReturn:
+    """End the command with this verdict."""
+    raise click.exceptions.Exit(status)
+
+
+def kept() -> None:
+    """The command's verdict lies in a file: it stands, even if what is printed is lost."""
+    click.get_current_context().find_root().meta["kept"] = True
+
+
+class Entry(click.Group):
+    """The one place where what became of a command turns into an exit status."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command and end the process with 0, 1 or 2, or return that where not standalone."""
+        self.kept = False
+        with unfailing(), no_way_out():
+            status = self.status(*args, **extra)
+            gone = lost(sys.stdout)
+        if gone and not self.kept:
+            status = COULD_NOT_RUN
+        if gone:
+            click.echo(f"Error: what was printed could not be written: {gone}", err=True)
+        lost(sys.stderr)
+        if standalone_mode:
+            sys.exit(status)
+        return status
+
+    def status(self, *args: Any, **extra: Any) -> int:
+        """What became of the command: 0, 1 or 2."""
+        try:
+            status = super().main(*args, **extra, standalone_mode=False)  # type: ignore[call-overload]
+            return {None: CONFORMS, CONFORMS: CONFORMS, FAILS: FAILS}.get(status, COULD_NOT_RUN)
+        except click.ClickException as e:
+            e.show()
+        except (click.Abort, KeyboardInterrupt):
+            end_all()
+            click.echo("Error: interrupted", err=True)
+        except SystemExit as e:  # click's own, when it completes a command line for a shell
+            return COULD_NOT_RUN if e.code else CONFORMS
+        except BaseException as e:
+            unforeseen(e)
+        return COULD_NOT_RUN
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command; what it returns is no status, and neither is what others call sys.exit with."""
+        try:
+            super().invoke(ctx)
+        except SystemExit as e:
+            raise CouldNotRun(f"something called sys.exit({e.code!r}) before there was a verdict") from e
+        finally:
+            self.kept = ctx.meta.get("kept", False)
+
+
+def unforeseen(e: BaseException) -> None:
+    """Say what nobody foresaw in one sentence, with its traceback where that is wanted."""
+    if os.environ.get(TRACEBACK):
+        click.echo("".join(traceback.format_exception(e)), err=True, nl=False)
+    said = " ".join(f"{type(e).__name__}: {e}".split())
+    if isinstance(e, OSError) and e.filename:
+        said = f"{e.filename}: {e.strerror}"
+    click.echo(f"Error: that could not be done ({said}); {TRACEBACK}=1 shows where", err=True)
+
+
+@contextmanager
+def no_way_out() -> Iterator[None]:
+    """os._exit raises SystemExit in this process, as sys.exit does; in those it forks it is as it was.
+
+    So a subject in our process cannot end it with a status of its own choosing.
+    """
+    own, leave = os.getpid(), os._exit
+
+    def refused(status: int) -> None:
+        if os.getpid() != own:
+            leave(status)
+        raise SystemExit(f"os._exit({status})")
+
+    os._exit = refused  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        os._exit = leave
 
 
 def known_clauses(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

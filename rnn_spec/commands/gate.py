@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from rnn_spec.commands.base import CONFORMS, FAILS, CouldNotRun
+from rnn_spec.commands.base import CONFORMS, FAILS, CouldNotRun, end
 from rnn_spec.gate import accepted as acceptance
 from rnn_spec.gate import report
 from rnn_spec.gate.compare import VERDICTS, Change, compare
@@ -117,4 +116,4 @@ def gate(
         raise CouldNotRun(f"{e.filename} cannot be written: {e.strerror}") from e
     for line in report.annotated(result) if annotate else ():
         click.echo(line)
-    sys.exit(CONFORMS if result.passes else FAILS)
+    end(CONFORMS if result.passes else FAILS)

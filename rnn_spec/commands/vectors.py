@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 import rnn_spec
-from rnn_spec.commands.base import CONFORMS, FAILS, CouldNotRun
+from rnn_spec.commands.base import CONFORMS, FAILS, CouldNotRun, end
 from rnn_spec.faulty import find_subject
-from rnn_spec.subjects.base import SubjectError
+from rnn_spec.subjects.base import SubjectError, version_of
 from rnn_spec.vectors import make, records
 from rnn_spec.vectors.lint import lint
 from rnn_spec.vectors.records import VectorError
@@ -59,7 +58,7 @@ def check(where: Path | None) -> None:
         click.echo(sentence)
     count = sum(len(file.vectors) for file in files)
     click.echo(f"{count} vectors in {len(files)} files: {len(found) or 'nothing'} to complain of")
-    sys.exit(FAILS if found else CONFORMS)
+    end(FAILS if found else CONFORMS)
 
 
 @vectors.command()
@@ -68,9 +67,8 @@ def write(where: Path | None) -> None:
     """Make every file of DIR anew: computed in balls, linted, and verified by torch before it is written."""
     folder = where or records.folder()
     torch = _subject("torch")
-    by = (
-        f"torch.nn.RNN of {torch.version()}: all arrays in float64 and float32, each element within its bound"
-    )
+    release = version_of(torch, "torch")
+    by = f"torch.nn.RNN of {release}: all arrays in float64 and float32, each element within its bound"
     try:
         files = make.files(make.provenance(f"rnn-spec {rnn_spec.__version__}", [by]))
         make.keep_ids(folder, files)
@@ -85,7 +83,7 @@ def write(where: Path | None) -> None:
             )
         changed = make.write(folder, files)
     except ImportError as e:
-        raise CouldNotRun("vectors are computed by FLINT: pip install 'rnn-spec[exact]'") from e
+        raise CouldNotRun("vectors are computed by FLINT: pip install python-flint") from e
     except VectorError as e:
         raise CouldNotRun(str(e)) from e
     click.echo(f"{folder}: " + (", ".join(path.name for path in changed) or "nothing") + " changed")
@@ -108,7 +106,11 @@ def verify_command(subject: str, where: Path | None) -> None:
         moved = [sentence for file in files for v in file.vectors for sentence in make.moved(v)]
     except ImportError:
         moved = []
-        click.echo("the numbers are not computed again: that needs FLINT, pip install 'rnn-spec[exact]'")
+        click.echo("the numbers are not computed again: that needs FLINT, pip install python-flint")
+    try:
+        version = version_of(under_test, subject)
+    except SubjectError as e:
+        raise CouldNotRun(str(e)) from e
     rows = list(verify(under_test, files))
     for sentence in moved:
         click.echo(sentence)
@@ -116,8 +118,8 @@ def verify_command(subject: str, where: Path | None) -> None:
     failed = sum(len(row.failed) for row in rows)
     if not sum(row.passed for row in rows) and not failed:
         raise CouldNotRun(f"{subject} claims nothing that the vectors ask")
-    click.echo(f"{under_test.version() or under_test.title}: {failed or 'none'} of the vectors failed")
-    sys.exit(FAILS if failed or moved else CONFORMS)
+    click.echo(f"{version}: {failed or 'none'} of the vectors failed")
+    end(FAILS if failed or moved else CONFORMS)
 
 
 def _subject(name: str) -> Any:

@@ -20,7 +20,7 @@ from rnn_spec.judge.check import Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects import answers
-from rnn_spec.subjects.base import SubjectError
+from rnn_spec.subjects.base import SubjectError, version_of
 from rnn_spec.subjects.spec import SpecSubject
 
 if TYPE_CHECKING:
@@ -43,11 +43,12 @@ def serve(subject: str) -> None:
     os.dup2(2, 1)  # whatever a library prints goes to stderr, and not between the answers
     try:
         under_test = find_subject(subject)
+        version = version_of(under_test, subject)
     except SubjectError as e:
         raise CouldNotRun(str(e)) from e
     levels = [level for level in LEVELS if level in under_test.levels]
     hello = wire.Hello(
-        under_test.title, under_test.version(), "Python", levels, list(under_test.dtypes),
+        under_test.title, version, "Python", levels, list(under_test.dtypes),
         declares=dict(under_test.declares),
     )  # fmt: skip
     wire.serve(hello, under_test.run, sys.stdin.buffer, out)

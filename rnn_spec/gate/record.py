@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -25,11 +26,11 @@ from rnn_spec.judge.compare import Nonconformity, compare
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects import torch_probes
 from rnn_spec.subjects.base import SubjectError
-from rnn_spec.subjects.worker import Failure, Process, TorchWorker
+from rnn_spec.subjects.worker import Failure, Process, TorchWorker, end_all
 from rnn_spec.trials import collect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from rnn_spec.cases.records import Case, Expectation
     from rnn_spec.judge.trial import Trial
@@ -124,6 +125,17 @@ class Suite:
         return Recording(header, {}, dict(sorted(cases.items())), failing, passed)
 
 
+@contextmanager
+def beside(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that ask processes; Ctrl-C ends the processes, so that no thread waits for them."""
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            yield pool
+        except KeyboardInterrupt:
+            end_all()
+            raise
+
+
 def record(
     python: str, header: Header, tell: Callable[[str], None] = print, suite: Suite | None = None
 ) -> Recording:
@@ -132,8 +144,8 @@ def record(
     `tell` is given a line now and then; releases that are recorded side by side share a `suite`.
     """
     tell(f"{header.version}, Python {header.python}: the suite, and {len(torch_probes.PROBES)} probes")
-    with ThreadPoolExecutor(1) as beside:
-        asked = beside.submit((suite or Suite()).ask, header, python)
+    with beside(1) as pool:
+        asked = pool.submit((suite or Suite()).ask, header, python)
         probes = dict(sorted(probe(python)))
         return msgspec.structs.replace(asked.result(), probes=probes)
 
@@ -166,8 +178,8 @@ def probe(python: str, ids: Iterable[str] = tuple(torch_probes.PROBES)) -> list[
         finally:
             probing.close()
 
-    with ThreadPoolExecutor(1) as beside:
-        other = beside.submit(facts, heavy, "--heavy")
+    with beside(1) as pool:
+        other = pool.submit(facts, heavy, "--heavy")
         return facts(light) + other.result()
 
 

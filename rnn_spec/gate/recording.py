@@ -5,15 +5,16 @@ Two recordings of one release on one machine are equal, byte for byte, apart fro
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 import rnn_spec
 from rnn_spec.cases.records import Error
+from rnn_spec.report import files
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -116,12 +117,7 @@ def readable(record: Any) -> bytes:
 
 def write(path: Path, record: Any) -> None:
     """Put the record in the file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(handle, "wb") as file:
-        file.write(readable(record))
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(path)
+    files.write(path, readable(record))
 
 
 def read(path: Path, of: type[T]) -> T:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import rnn_spec
 from rnn_spec.gate import environments
 from rnn_spec.gate.archive import Archive
-from rnn_spec.gate.record import Suite, describe, record
+from rnn_spec.gate.record import Suite, beside, describe, record
 from rnn_spec.gate.recording import Header, Recording, RecordingError
 from rnn_spec.plugin import suite
 
@@ -39,7 +38,7 @@ def ready(
 def recordings(found: list[Path | Recording], fresh: bool, say: Callable[[str], None]) -> list[Recording]:
     """Both sides' recordings, made side by side where they are live."""
     asked = Suite()
-    with ThreadPoolExecutor(2) as both:
+    with beside(2) as both:
         return [*both.map(lambda which: recording(which, fresh, say, asked), found)]
 
 

@@ -129,10 +129,12 @@ class Check:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a warning is no error, whatever pytest is told
                 observation = self._timed(own)
-        except Exception as e:  # a subject that raises has answered
-            return Observation(error=error_of(e, self.subject))
+        except KeyboardInterrupt:
+            raise
         except Hang as e:
             return Observation(error=self._hung(e))
+        except BaseException as e:  # a subject that raises has answered; so has one that calls sys.exit
+            return Observation(error=error_of(e, self.subject))
         if not isinstance(observation, Observation):
             return Observation(error=not_an_observation(observation))
         try:

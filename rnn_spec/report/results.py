@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -15,7 +13,11 @@ import numpy as np
 import rnn_spec
 from rnn_spec.cases.records import LEVELS
 from rnn_spec.judge.verdict import Verdict
+from rnn_spec.report import files
 from rnn_spec.spec.catalogue import clauses
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass
@@ -46,12 +48,8 @@ class Results:
 
     def write(self, path: Path) -> None:
         """Write atomically: whoever reads finds the old file or the new one, never a part."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.verdicts.sort(key=lambda v: v.check)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(self), indent=1))
-        Path(temporary).replace(path)
+        files.write(path, msgspec.json.format(msgspec.json.encode(self), indent=1))
 
     @classmethod
     def read(cls, path: Path) -> Results:

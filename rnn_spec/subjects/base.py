@@ -67,6 +67,16 @@ class SubjectError(Exception):
     """A subject that cannot be had; its message is one sentence that says why and what to do."""
 
 
+def version_of(subject: Subject, name: str) -> str:
+    """What exactly is under test; SubjectError where the subject of that name does not get as far."""
+    try:
+        return str(subject.version() or subject.title)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as e:
+        raise SubjectError(f"subject {name!r} does not say its version ({type(e).__name__}: {e})") from e
+
+
 class Subject:
     """An implementation under test. A subclass says what it claims, and answers Cases."""
 

@@ -42,7 +42,7 @@ RESERVED = frozenset({*OURS, "fault"})
 """The names that no other package may register: ``fault:NAME`` is a named fault."""
 
 INSTALL = {
-    "torch": "'rnn-spec[torch]'",
+    "torch": "torch==2.13.0",
     "flax": "flax jax",
     "haiku": "dm-haiku jax",
     "keras": "keras torch",
@@ -91,8 +91,11 @@ def load(name: str) -> Subject:
         raise SubjectError(
             f"subject {name!r} cannot import what it judges ({type(e).__name__}: {e}): install it{_how(name)}"
         ) from e
-    except Exception as e:
-        hint = f"; torch's routes are {', '.join(ROUTES)}" if base == "torch" else ""
+    except KeyboardInterrupt:
+        raise
+    except BaseException as e:  # SystemExit, too
+        unknown = base == "torch" and "device string" in str(e)
+        hint = f"; torch's routes are {', '.join(ROUTES)}" if unknown else ""
         said = f"{type(e).__name__}: {textwrap.shorten(str(e), 150, placeholder=' ...')}"
         raise SubjectError(f"subject {name!r} cannot be made ({said}){hint}") from e
     if not isinstance(subject, Subject):
@@ -122,7 +125,9 @@ def _attribute(name: str, target: str) -> Callable[..., Any] | Subject:
         sys.path.append(here)  # last: a folder called jax is not JAX
     try:
         found: Any = importlib.import_module(module)
-    except Exception as e:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as e:  # a script without a main guard may call sys.exit
         raise SubjectError(
             f"subject {name!r}: module {module!r} cannot be imported ({type(e).__name__}: {_line(e)})"
         ) from e
@@ -141,5 +146,5 @@ def _how(name: str) -> str:
     return "" if what is None else f": pip install {what}"
 
 
-def _line(e: Exception) -> str:
+def _line(e: BaseException) -> str:
     return " ".join(str(e).split())

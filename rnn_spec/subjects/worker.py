@@ -17,6 +17,7 @@ import signal
 import subprocess
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,15 +49,41 @@ class Failure(Exception):
         self.kind = kind
 
 
+class Stopped(BaseException):
+    """Ctrl-C was pressed: nothing is started any more."""
+
+
+RUNNING: weakref.WeakSet[Process] = weakref.WeakSet()
+_stopped = threading.Event()
+
+
+def end_all() -> None:
+    """End every process that runs, and start none any more: whoever waits for one comes to an end."""
+    _stopped.set()
+    for process in list(RUNNING):
+        process.kill()
+
+
+def signal_name(number: int) -> str:
+    """What a signal is called; those for real time have no name of their own."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 class Process:
     """A running worker. Three threads carry its pipes, so that none of them can block the judge."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        """Start it; OSError where that is not possible."""
+        """Start it; OSError where that is not possible, Stopped after Ctrl-C."""
+        if _stopped.is_set():
+            raise Stopped
         self.popen = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
             start_new_session=os.name == "posix",
         )  # fmt: skip
+        RUNNING.add(self)
         self.limit = 1 << 20
         self.requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.lines: queue.Queue[bytes | Failure] = queue.Queue(maxsize=4)
@@ -93,7 +120,7 @@ class Process:
         if code is None:
             how = "closed its stdout"
         elif code < 0:
-            how = f"died of {signal.Signals(-code).name}"
+            how = f"died of {signal_name(-code)}"
         else:
             how = f"exited with status {code}"
         return Failure("crash", f"{how} without an answer{self.last_words()}")
@@ -108,8 +135,7 @@ class Process:
         self.requests.put(None)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.popen.wait(patience)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.popen.pid, signal.SIGKILL) if os.name == "posix" else self.popen.kill()
+        self.kill()
         self.popen.wait()
         while True:  # let a reader that waits for room go on to its end
             try:
@@ -123,6 +149,11 @@ class Process:
         for pipe in (self.popen.stdout, self.popen.stderr):
             if pipe:
                 pipe.close()
+
+    def kill(self) -> None:
+        """End it, and what it has started, by force."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.popen.pid, signal.SIGKILL) if os.name == "posix" else self.popen.kill()
 
     def _write(self) -> None:
         pipe: Any = self.popen.stdin
@@ -316,10 +347,17 @@ def greatest(case: Case) -> int:
     return (1 << 20) + NUMBER * (2 * given + results)
 
 
+def words_of(command: str) -> list[str]:
+    """The command's words, as a shell would split it; on Windows a backslash separates folders."""
+    if os.name == "posix":
+        return shlex.split(command)
+    return [word.strip('"') for word in shlex.split(command, posix=False)]
+
+
 def parse(command: str) -> list[str]:
     """The command's words; SubjectError where it is none, or the program is not there."""
     try:
-        words = shlex.split(command)
+        words = words_of(command)
     except ValueError as e:
         raise SubjectError(f"worker {command!r} is not a command: {e}") from e
     if not words:

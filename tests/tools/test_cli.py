@@ -90,7 +90,7 @@ def test_bad_input_exits_with_2_and_one_sentence(tmp_path: Path, arguments: list
 BROKEN = {
     "torch missing": (
         "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')",
-        "rnn-spec[torch]",
+        "pip install torch==2.13.0",
     ),
     "torch broken": ("raise OSError('libtorch.so: undefined symbol')", "libtorch.so: undefined symbol"),
 }
