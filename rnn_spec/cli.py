@@ -75,8 +75,8 @@ for command in COMMANDS:
 @click.option(
     "--results", default=plugin.RESULTS, type=click.Path(file_okay=False), help="Folder for results.json."
 )
-@click.option("--deadline", type=click.FloatRange(0, min_open=True), help="Seconds a worker has for a case.")
-@click.option("--no-smoke", "skip_smoke", is_flag=True, help="Leave out the ten cases that come first.")
+@click.option("--deadline", type=click.FloatRange(0, min_open=True), help="Seconds that a case may take.")
+@click.option("--no-smoke", "skip_smoke", is_flag=True, help="Leave out the small cases that come first.")
 @expected_failures
 def check(
     subject: str,
@@ -90,7 +90,7 @@ def check(
 ) -> None:
     """Judge SUBJECT: torch (the default), torch:DEVICE, or your own.
 
-    Your own is package.module:attribute, or 'worker:COMMAND' in any language. Ten small cases come first,
+    Your own is package.module:attribute, or 'worker:COMMAND' in any language. Small cases come first,
     to tell a wrong adapter from a wrong RNN. Exits with 0 if it conforms, 1 if it does not, 2 if it could
     not be run.
     """

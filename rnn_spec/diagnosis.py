@@ -208,7 +208,9 @@ def differences(
     for fact in facts:
         told = getattr(one, fact)
         yield fact, 0.0 if not told or same(ordered(told), ordered(getattr(two, fact))) else FAR
-    written, wrote = (written_to(answered.case, answer) for answer in (one, two))
+    written, wrote = (written_to(answered.case, answer) | preceding(answer) for answer in (one, two))
+    if one.earlier is None:
+        wrote = {name: x for name, x in wrote.items() if not name.startswith("earlier ")}
     arrays, others = one.arrays() | written, two.arrays() | wrote
     loosest = max(answered.bounds.values(), key=lambda b: b.error.max(initial=0.0), default=None)
     c, u = answered.case.config, FORMATS[answered.case.dtype].unit_roundoff
@@ -219,6 +221,11 @@ def differences(
             yield name, FAR
         elif bound := bounds.get(name):
             yield name, apart(arrays[name], others[name], bound, rounding)
+
+
+def preceding(observation: Observation) -> dict[str, np.ndarray]:
+    """The outputs of earlier calls, as far as they are told."""
+    return {f"earlier {i}": x for i, x in enumerate(observation.earlier or ())}
 
 
 def written_to(case: Case, observation: Observation) -> dict[str, np.ndarray]:
@@ -429,6 +436,7 @@ def _harmless(case: Case, observation: Observation) -> bool:
     return (
         not written_to(case, observation)
         and not observation.aliases
+        and len(case.earlier if observation.earlier is None else observation.earlier) == len(case.earlier)
         and (not observation.drew or case.dropping)
         and all(dtype == case.dtype for dtype in observation.dtypes.values())
         and observation.parameters in (None, case.config.parameter_shapes())

@@ -1,8 +1,8 @@
-"""The smoke stage: ten small cases that come first, and tell a wrong adapter from a wrong RNN.
+"""The smoke stage: small cases that come first, and tell a wrong adapter from a wrong RNN.
 
 An adapter that passes a matrix transposed, or a batch in another order, would fail four hundred checks,
 none of which names it. So there is a table of what adapters get wrong: a `Mistake` is what an adapter
-did to the case on its way in, and to the answer on its way out. If the answers to all ten cases are right
+did to the case on its way in, and to the answer on its way out. If the answers to all of them are right
 once a mistake is assumed, the adapter is wrong, and nothing else has been found to be.
 """
 
@@ -44,11 +44,11 @@ RECIPES = (
     "small-L1-tanh-bi",
     "small-L2-relu-bi",
 )
-"""With a batch of sequences of different lengths, the ten."""
+"""A batch of sequences of different lengths comes beside them."""
 
 
 def cases(subject: Subject) -> list[Case]:
-    """The ten cases in the dtype that tells most, of those that the subject claims."""
+    """The cases in the dtype that tells most, of those that the subject claims."""
     dtype = "float64" if "float64" in subject.dtypes else subject.dtypes[0]
     asked = [replace(Recipe.parse(f"{id}-{dtype}").case(), cotangents=None) for id in RECIPES]
     small = asked[2]
@@ -282,7 +282,7 @@ class Smoke:
         """A sentence, or a few."""
         right = f"smoke: {self.asked - len(self.failures)} of {self.asked} cases are right"
         if not self.asked:
-            return "smoke: none of the ten cases is claimed"
+            return "smoke: none of the small cases is claimed"
         if not self.failures:
             return right
         if self.raised:
@@ -340,7 +340,7 @@ def alike(error: Error) -> tuple[str, str, str]:
 
 
 def smoke(subject: Subject) -> Smoke:
-    """Ask the ten cases."""
+    """Ask the cases."""
     if not (asked := cases(subject)):
         return Smoke(0, ())
     check = Check(NEUTRAL, subject, Memory())

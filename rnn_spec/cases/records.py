@@ -57,8 +57,8 @@ class Case:
     `input` is (T, N, I), (N, T, I) if config.batch_first, or (T, I) unbatched; `h_0` (L*D, N, H),
     or (L*D, H) unbatched, or None: absent; `lengths` (N,) or None; `parameters` by nn.RNN's names
     and shapes. The layer is built, its parameters are set, the subject's generator is seeded with
-    `seed`, the calls of `earlier` are made and their answers dropped, and then comes the call that is
-    asked about. With `cotangents` the gradients of <output, .> + <h_n, .> are asked for, too.
+    `seed`, the calls of `earlier` are made on the same layer, and then comes the call that is asked
+    about. With `cotangents` the gradients of <output, .> + <h_n, .> are asked for, too.
     """
 
     id: str
@@ -160,7 +160,8 @@ class Observation:
     parameters by name, in its order; `after`, what its input, h_0 and parameters hold after the call,
     where those that hold what they held may be left out;
     `aliases`, pairs of these and the results that share memory, such as ``output, h_n``; `drew`,
-    whether the call drew from the random generator.
+    whether the call drew from the random generator; `earlier`, the output of each earlier call, by which
+    one sees that it was made.
     """
 
     output: np.ndarray | None = None
@@ -171,6 +172,7 @@ class Observation:
     after: Mapping[str, np.ndarray] | None = None
     aliases: tuple[str, ...] | None = None
     drew: bool | None = None
+    earlier: tuple[np.ndarray, ...] | None = None
     error: Error | None = None
     unsupported: str | None = None
     warnings: tuple[str, ...] = ()

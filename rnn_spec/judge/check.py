@@ -221,6 +221,17 @@ class Check:
             raise NoGradients("not claimed: gradients")
         return self.ask(case).gradients
 
+    def earlier(self, case: Case) -> None:
+        """The earlier calls of `case` were made: their outputs are the spec's; NotClaimed where not told."""
+        outputs = self.told("the outputs of earlier calls", self.ask(case).earlier)
+        self.equal("the number of outputs of earlier calls", len(outputs), len(case.earlier))
+        for i, (call, got) in enumerate(zip(case.earlier, outputs, strict=True)):
+            own = replace(
+                case, id=f"{case.id}~earlier call {i}", input=call.input, h_0=call.h_0, lengths=None,
+                training=call.training, cotangents=None, earlier=case.earlier[:i],
+            )  # fmt: skip
+            self.within(f"the output of earlier call {i}", got, self.expect(own).arrays["output"])
+
     def told(self, what: str, fact: Any) -> Any:
         """A fact of an Observation that a subject may leave out; NotClaimed where it is None."""
         if fact is None:
@@ -274,7 +285,10 @@ def _numbers(observation: Observation) -> Observation:
     """The observation with every array an ndarray."""
     read = {name: np.asarray(a) for name, a in observation.arrays().items()}
     gradients = {name: read[f"grad {name}"] for name in observation.gradients}
-    return replace(observation, output=read.get("output"), h_n=read.get("h_n"), gradients=gradients)
+    earlier = None if observation.earlier is None else tuple(np.asarray(a) for a in observation.earlier)
+    return replace(
+        observation, output=read.get("output"), h_n=read.get("h_n"), gradients=gradients, earlier=earlier
+    )
 
 
 def _matching(pattern: str, names: Any) -> list[str]:

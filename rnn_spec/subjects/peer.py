@@ -118,8 +118,10 @@ class Peer(Subject):
         made = [{name: self.array(a, case.dtype) for name, a in layer.items()} for layer in layers]
         network = self.build(case.config, made, case.dtype)
         self.seed(case.seed)
-        for call in case.earlier:
-            self.answer(network, self.ask(case, call.input, call.h_0, call.training))
+        earlier = tuple(
+            self.turned(_numbers(self.answer(network, self.ask(case, e.input, e.h_0, e.training)).output))
+            for e in case.earlier
+        )
         alive = None  # (T, N, 1)
         if case.lengths is not None:
             alive = (np.arange(case.input.shape[0])[:, None] < case.lengths)[..., None]
@@ -134,7 +136,7 @@ class Peer(Subject):
             gradients |= returned(self.layout, case.config, own)
         if alive is not None and self.declares.get("padding") != "zero":
             output = np.where(alive, output, 0)
-        return Observation(output, _numbers(found.h_n), gradients, dtypes)
+        return Observation(output, _numbers(found.h_n), gradients, dtypes, earlier=earlier)
 
     def asked(self, case: Case, alive: np.ndarray | None) -> Question:
         """The call that the case asks about."""

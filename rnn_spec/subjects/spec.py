@@ -42,8 +42,7 @@ class SpecSubject(Subject):
         self.random = np.random.RandomState(case.seed)
         self.refuse(case)
         rnn = self.build(case)
-        for call in case.earlier:
-            self.call(rnn, case.config, call.input, call.h_0, call.training)
+        earlier = self.precede(rnn, case)
         before = self.place()
         output, h_n, masks = self.call(rnn, case.config, case.input, case.h_0, case.training, case.lengths)
         drew = before != self.place()
@@ -63,7 +62,12 @@ class SpecSubject(Subject):
                 f"{a}, {b}" for a, b in combinations(held, 2) if np.may_share_memory(held[a], held[b])
             ),
             drew=drew,
+            earlier=tuple(self.rounded(output, case.dtype) for output in earlier),
         )
+
+    def precede(self, rnn: RNN, case: Case) -> list[np.ndarray]:
+        """Make the earlier calls: their outputs."""
+        return [self.call(rnn, case.config, e.input, e.h_0, e.training)[0].copy() for e in case.earlier]
 
     def place(self) -> tuple[Any, ...]:
         """Where the random generator is in its sequence."""

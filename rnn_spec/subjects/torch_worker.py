@@ -59,11 +59,15 @@ def aliases(tensors):
 
 
 def call_earlier(rnn, calls, dtype, device):
-    """Make the calls that come before the one that is asked about."""
+    """Make the calls that come before the one that is asked about: their outputs."""
+    outputs = []
     for call in calls:
         h_0 = () if call["h_0"] is None else (tensor(call["h_0"], dtype, device),)
         with torch.no_grad():
-            rnn.train(call["training"])(tensor(call["input"], dtype, device), *h_0)
+            outputs.append(
+                numbers(rnn.train(call["training"])(tensor(call["input"], dtype, device), *h_0)[0])
+            )
+    return tuple(outputs)
 
 
 def forward(rnn, case, x, h_0):
@@ -102,7 +106,7 @@ def answer(case, cls=torch.nn.RNN, device="cpu"):
             phase = "forward"
             # On the CPU its own generator is enough; torch.manual_seed notes a traceback for CUDA each time.
             (torch.default_generator if device == "cpu" else torch).manual_seed(case["seed"])
-            call_earlier(rnn, case["earlier"], dtype, device)
+            earlier = call_earlier(rnn, case["earlier"], dtype, device)
             rnn.train(case["training"])
             leaves = {"input": x}
             if h_0 is not None:
@@ -131,6 +135,7 @@ def answer(case, cls=torch.nn.RNN, device="cpu"):
                 "after": {name: numbers(t) for name, t in leaves.items()},
                 "aliases": aliases(dict(leaves, output=output, h_n=h_n)),
                 "drew": not torch.equal(random, torch.get_rng_state()),
+                "earlier": earlier,
                 "warnings": warned,
             }
         except Exception as e:  # whatever a subject raises is an answer
@@ -191,7 +196,9 @@ def written(x):
             names = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
             data = [names.get(str(n), n) for n in data]
         return {"shape": list(x.shape), "data": data}
-    return {key: written(value) for key, value in x.items()} if isinstance(x, dict) else x
+    if isinstance(x, dict):
+        return {key: written(value) for key, value in x.items()}
+    return [written(value) for value in x] if isinstance(x, (list, tuple)) else x
 
 
 def changed(after, case):

@@ -51,7 +51,7 @@ def test_training_without_dropout_draws_nothing(case, check):
 @clause("DET-03")
 @named(*LIVES)
 def test_same_call_again_on_the_same_layer(case, check):
-    """The second and third call of one layer give the bits of its first."""
+    """The second and third call of one layer give the bits of its first; that they were made is looked at."""
     call = Call(case.input, case.h_0, case.training)
     first = check.ask(case).arrays()
 
@@ -59,6 +59,7 @@ def test_same_call_again_on_the_same_layer(case, check):
         later = case.derive(f"after {len(calls)} calls", earlier=calls)
         for name, got in check.ask(later).arrays().items():
             check.equal(name, got, first[name])
+        check.earlier(later)
 
 
 @clause("DET-03")
@@ -72,6 +73,7 @@ def test_earlier_calls_leave_nothing_behind(case, how, check):
 
     for name, got in check.ask(later).arrays().items():
         check.equal(name, got, first[name])
+    check.earlier(later)
 
 
 @clause("DET-04")

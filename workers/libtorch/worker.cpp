@@ -63,6 +63,7 @@ Observation answer(const Case& c) {
         throw Error("construct", "c10::Error", e.what_without_backtrace());
     }
     std::map<std::string, torch::Tensor> leaves;
+    std::vector<Array> earlier;
     {
         torch::NoGradGuard no_grad;
         for (auto& parameter : rnn->named_parameters()) {
@@ -72,7 +73,8 @@ Observation answer(const Case& c) {
         torch::manual_seed(c.seed);
         for (const Call& call : c.earlier) {
             rnn->train(call.training);
-            rnn->forward(tensor(call.input, dtype), call.h_0 ? tensor(*call.h_0, dtype) : torch::Tensor());
+            auto h_0 = call.h_0 ? tensor(*call.h_0, dtype) : torch::Tensor();
+            earlier.push_back(array(std::get<0>(rnn->forward(tensor(call.input, dtype), h_0))));
         }
     }
     rnn->train(c.training);
@@ -83,7 +85,7 @@ Observation answer(const Case& c) {
         for (auto& leaf : leaves) leaf.second.requires_grad_();
     }
     auto [output, h_n] = forward(rnn, c, x, h_0);
-    Observation o{array(output), array(h_n), {}, {{"output", c.dtype}, {"h_n", c.dtype}}, ""};
+    Observation o{array(output), array(h_n), {}, {{"output", c.dtype}, {"h_n", c.dtype}}, "", earlier};
     if (c.cotangents) {
         try {
             torch::autograd::backward({output, h_n}, {tensor(c.cotangents->output, dtype), tensor(c.cotangents->h_n, dtype)});

@@ -97,9 +97,10 @@ async function forward({ config, parameters }, input, h_0, lengths) {
 async function run(c) {
   const calls = [...c.earlier, c];
   if (c.config.batch_first || calls.some(({ input }) => input.shape.length !== 3)) return { unsupported: "the operator takes (T, N, I)" };
-  for (const call of c.earlier) await forward(c, call.input, call.h_0, null);
+  const earlier = [];
+  for (const call of c.earlier) earlier.push((await forward(c, call.input, call.h_0, null))[0]);
   const [output, h_n] = await forward(c, c.input, c.h_0, c.lengths);
-  return { output, h_n, dtypes: { output: "float32", h_n: "float32" } };
+  return { output, h_n, dtypes: { output: "float32", h_n: "float32" }, earlier };
 }
 
 const hello = {

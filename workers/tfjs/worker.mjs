@@ -96,13 +96,13 @@ function run(c) {
   tf.engine().startScope();
   try {
     const layers = build(c);
-    for (const call of c.earlier) forward(layers, tensor(call.input), call.h_0 && tensor(call.h_0), null);
+    const earlier = c.earlier.map((call) => array(forward(layers, tensor(call.input), call.h_0 && tensor(call.h_0), null)[0]));
     const [T, N] = c.input.shape;
     const mask = c.lengths && tf.tensor2d(c.lengths.flatMap((n) => Array.from({ length: T }, (_, t) => (t < n ? 1 : 0))), [N, T]);
     const input = tensor(c.input);
     const h_0 = c.h_0 && tensor(c.h_0);
     const [output, h_n] = forward(layers, input, h_0, mask);
-    const answer = { output: array(output), h_n: array(h_n), dtypes: { output: output.dtype, h_n: h_n.dtype } };
+    const answer = { output: array(output), h_n: array(h_n), dtypes: { output: output.dtype, h_n: h_n.dtype }, earlier };
     if (c.cotangents) {
       try {
         answer.gradients = gradients(layers, c, input, h_0, mask);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,17 @@ def call(self: Any, rnn: Any, config: Any, input: Any, h_0: Any, training: bool,
     if training:
         rnn.parameters = {k: v * 2 if k.startswith("bias") else v for k, v in rnn.parameters.items()}
     return answer
+
+
+@fault("earlier-calls-not-made", "DET-03", "Only the call that is asked about is made.", LAYER)
+def precede(self: Any, rnn: Any, case: Any) -> Any:
+    return []
+
+
+@fault("earlier-calls-without-h_0", "DET-03", "Every call but the last begins at zeros.", LAYER)
+def precede(self: Any, rnn: Any, case: Any) -> Any:
+    calls = tuple(replace(call, h_0=None) for call in case.earlier)
+    return honest(self, "precede")(rnn, replace(case, earlier=calls))
 
 
 @fault("input-written", "DET-04", "The input's first element is overwritten.", LAYER)

@@ -57,12 +57,13 @@ struct Case {
 };
 
 // The answer: output (T, N, D*H) and h_n (L*D, N, H), or why there is none. `gradients` are keyed
-// "input", "h_0" and by parameter; `dtypes` "output" and "h_n".
+// "input", "h_0" and by parameter; `dtypes` "output" and "h_n"; `earlier` holds the output of each earlier call.
 struct Observation {
     Array output, h_n;
     std::map<std::string, Array> gradients;
     std::map<std::string, std::string> dtypes;
     std::string unsupported;
+    std::optional<std::vector<Array>> earlier = std::nullopt;
 };
 
 // What is under test, and which levels and dtypes it claims.
@@ -264,7 +265,8 @@ inline std::string answer(const std::string& seq, const std::function<Observatio
         const Observation o = run(read_case(json));
         if (!o.unsupported.empty()) return begin + ",\"unsupported\":" + quoted(o.unsupported) + "}";
         return begin + ",\"output\":" + written(o.output) + ",\"h_n\":" + written(o.h_n) +
-               ",\"gradients\":" + written(o.gradients) + ",\"dtypes\":" + written(o.dtypes) + "}";
+               ",\"gradients\":" + written(o.gradients) + ",\"dtypes\":" + written(o.dtypes) +
+               (o.earlier ? ",\"earlier\":[" + joined(*o.earlier, [](const Array& a) { return written(a); }) + "]" : "") + "}";
     } catch (const Error& e) {
         return refused(e.phase, e.type, e.what());
     } catch (const std::exception& e) {

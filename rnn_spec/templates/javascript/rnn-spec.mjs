@@ -18,7 +18,7 @@ const written = (_, value) => (typeof value === "number" && !Number.isFinite(val
 /**
  * Answer the requests on stdin until bye, or the end. Print nothing else to stdout: use console.error.
  *
- * hello: { name, version, language, levels, dtypes }. run(case) gives { output, h_n, gradients?, dtypes? }
+ * hello: { name, version, language, levels, dtypes }. run(case) gives { output, h_n, gradients?, dtypes?, earlier? }
  * or { unsupported: "why" }, or a promise of it; what it throws is an error in phase forward, or in the
  * `phase` of the error thrown.
  */

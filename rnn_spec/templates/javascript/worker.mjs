@@ -7,7 +7,7 @@
 import { serve } from "./rnn-spec.mjs";
 
 /** One layer, one direction: h_t = act(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh). */
-function run({ config, parameters, input, h_0, dtype }) {
+function forward({ config, parameters, dtype }, input, h_0) {
   const [T, N, I] = input.shape;
   const H = config.hidden_size;
   const W_ih = parameters.weight_ih_l0.data; // (H, I), row-major
@@ -33,6 +33,11 @@ function run({ config, parameters, input, h_0, dtype }) {
     h_n: { shape: [1, N, H], data: h },
     dtypes: { output: dtype, h_n: dtype },
   };
+}
+
+function run(c) {
+  const earlier = c.earlier.map((call) => forward(c, call.input, call.h_0).output); // first, on the same layer
+  return { ...forward(c, c.input, c.h_0), earlier };
 }
 
 await serve({ name: "{{name}}", version: "0.1", levels: ["cell", "sequence"], dtypes: ["float64", "float32"] }, run);

@@ -31,16 +31,29 @@ class Layer(Subject):
         return "{{name}} 0.1"
 
     def run(self, case: Case) -> Observation:
-        """Answer one case: input (T, N, I), h_0 (1, N, H) or None, parameters by nn.RNN's names."""
+        """Answer one case: input (T, N, I), h_0 (1, N, H) or None, parameters by nn.RNN's names.
+
+        A backward pass that fails leaves what the forward pass gave to be judged, if you answer
+        Observation(output, h_n, error=Error("backward", "TypeError", "what is wrong")).
+        """
         p = {name: array.astype(case.dtype) for name, array in case.parameters.items()}
+        earlier = tuple(self.forward(case, p, e.input, e.h_0)[0] for e in case.earlier)  # on the same layer
+        output, h_n = self.forward(case, p, case.input, case.h_0)
+        dtypes = {"output": str(output.dtype), "h_n": str(h_n.dtype)}
+        return Observation(output, h_n, dtypes=dtypes, earlier=earlier)
+
+    def forward(
+        self, case: Case, p: dict[str, np.ndarray], input: np.ndarray, h_0: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """One call of the layer: output (T, N, H) and h_n (1, N, H)."""
         act = np.tanh if case.config.nonlinearity == "tanh" else lambda z: np.maximum(z, 0)
         bias = p["bias_ih_l0"] + p["bias_hh_l0"] if case.config.bias else 0
-        h = np.zeros((case.input.shape[1], case.config.hidden_size), case.dtype)
-        if case.h_0 is not None:
-            h = case.h_0[0].astype(case.dtype)
+        h = np.zeros((input.shape[1], case.config.hidden_size), case.dtype)
+        if h_0 is not None:
+            h = h_0[0].astype(case.dtype)
         output = []
         with np.errstate(all="ignore"):  # some cases hold infinities and NaN
-            for x in case.input.astype(case.dtype):
+            for x in input.astype(case.dtype):
                 h = act(x @ p["weight_ih_l0"].T + bias + h @ p["weight_hh_l0"].T)
                 output.append(h)
-        return Observation(np.stack(output), h[None], dtypes={"output": str(h.dtype), "h_n": str(h.dtype)})
+        return np.stack(output), h[None]

@@ -1,0 +1,57 @@
+"""Calls that come before the one that is asked about: whoever leaves them out is not said to conform."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rnn_spec.cases.records import Case, Observation
+from rnn_spec.judge.check import Memory, NotClaimed
+from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.trial import Trial
+from rnn_spec.subjects.spec import SpecSubject
+from rnn_spec.trials import collect
+
+
+class LeavesOut(SpecSubject):
+    """Makes no earlier call, and says nothing of it."""
+
+    def run(self, case: Case) -> Observation:
+        """Answer the case alone."""
+        return replace(super().run(replace(case, earlier=())), earlier=None)
+
+
+class SaysSo(SpecSubject):
+    """Makes no earlier call, and says so."""
+
+    def run(self, case: Case) -> Observation:
+        """Answer the case alone."""
+        return replace(super().run(replace(case, earlier=())), earlier=())
+
+
+@pytest.fixture(scope="module")
+def trials() -> list[Trial]:
+    """The checks of DET-03."""
+    return [trial for trial in collect() if trial.clause == "DET-03"]
+
+
+def test_spec_makes_every_earlier_call(trials: list[Trial]) -> None:
+    """What it tells of them is right, whatever comes before: another batch, mode, state or length."""
+    memory = Memory()
+    for trial in trials:
+        trial.judge(SpecSubject(), memory)
+
+
+def test_subject_that_does_not_tell_is_not_looked_at(trials: list[Trial]) -> None:
+    """It passes no check of DET-03: these are not claimed, and say what would have to be told."""
+    for trial in trials:
+        with pytest.raises(NotClaimed, match="the outputs of earlier calls"):
+            trial.judge(LeavesOut())
+
+
+def test_subject_that_leaves_them_out_and_says_so_fails(trials: list[Trial]) -> None:
+    """As many outputs are told as calls were to be made."""
+    for trial in trials:
+        with pytest.raises(Nonconformity, match="number of outputs of earlier calls"):
+            trial.judge(SaysSo())
