@@ -14,6 +14,7 @@ from rnn_spec.cases.deadline import WATCHDOG, Hang, Pace
 from rnn_spec.cases.expect import expect
 from rnn_spec.cases.records import Bound, Case, Error, Expectation, Observation
 from rnn_spec.judge.compare import Comparison, Nonconformity, compare
+from rnn_spec.judge.laws import both_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,11 +179,29 @@ class Check:
             if case.cotangents is not None:
                 self.gradients(case)
             raise ValueError(f"{case.id} has none of {', '.join(names)}: this check would compare nothing")
+        if any(name.startswith("grad ") for name in wanted):
+            self.accountable(case)
         for name in wanted:
             if name not in arrays:
                 raise Nonconformity(f"the answer has no {name}")
             self.within(name, arrays[name], expected[name])
         return answer
+
+    def accountable(self, case: Case) -> None:
+        """NotClaimed where no masks explain what dropout did forward: no gradient is accused of it."""
+        if not case.dropping or case.config.dropout == 1:
+            return
+        answer, expected = self.ask(case, shaped=False).arrays(), self.expect(case).arrays
+        for name in ("output", "h_n"):
+            if not compare(name, answer[name], expected[name]).holds:
+                raise NotClaimed(
+                    f"not judged: no masks explain {name}, so that no gradient can be told wrong"
+                )
+        if case.config.bidirectional:
+            forward, reverse = np.split(np.asarray(self.ask(both_read(case)).output) != 0, 2, axis=-1)
+            self.case = self.claimed(case)
+            if (forward != reverse).any():
+                raise NotClaimed("not judged: each direction reads through a mask of its own (DRP-14)")
 
     def within(self, name: str, got: Any, expected: Bound) -> None:
         """Every element of `got` is within its bound."""

@@ -65,6 +65,24 @@ def furnish(
     return derive(case, how, parameters=parameters, input=input, h_0=h_0)
 
 
+def both_read(case: Case) -> Case:
+    """`case`, of two directions and dropout, where both read the same units of the layer below, in 64 steps.
+
+    An element of the output is 0 if what its direction read of it was dropped: the two halves of the output
+    are 0 in the same places, unless each direction draws a mask of its own.
+    """
+    axis = 1 if case.config.batch_first and case.batched else 0
+    steps = np.arange(64) % case.input.shape[axis]
+    parameters: dict[str, np.ndarray] = {
+        name: np.zeros(value.shape) for name, value in case.parameters.items()
+    }
+    for name, value in parameters.items():
+        if name.startswith("weight_ih"):
+            value[:] = 1 / 8 if name.startswith("weight_ih_l0") else np.eye(len(value), value.shape[1])
+    input = 1 + np.abs(case.input.take(steps, axis))
+    return derive(case, "both read", parameters=parameters, input=input, lengths=None, earlier=())
+
+
 def silence(case: Case, how: str, which: Callable[[int, int], bool]) -> Case:
     """`case` with every parameter zero of the layers and directions for which `which` holds."""
     silent = {

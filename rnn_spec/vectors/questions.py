@@ -572,7 +572,7 @@ _AGAIN = "a vector is one call, and its numbers: not a second call, nor what a c
 UNSHOWN: dict[str, str] = {
     **dict.fromkeys(("PAR-03", "PAR-04", "PAR-05", "PAR-06", "PAR-07"), _PARAMETERS),
     **dict.fromkeys(("HID-07", "DIR-05"), _BITS),
-    **dict.fromkeys(("DRP-05", "DRP-06", "DRP-07", "DRP-08", "DRP-09"), _CHANCE),
+    **dict.fromkeys(("DRP-05", "DRP-06", "DRP-07", "DRP-08", "DRP-09", "DRP-14"), _CHANCE),
     **dict.fromkeys(("DET-01", "DET-02", "DET-03", "DET-04"), _AGAIN),
 }
 """Clauses of the levels below precision and torch_api that no static vector shows, and why."""

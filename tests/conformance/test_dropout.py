@@ -33,18 +33,20 @@ REVEALING = (
 )
 
 
-def crowd(p: float, num_layers: int = 2, bidirectional: bool = False, **changes) -> Case:
-    """A training-mode case with 102,400 elements in each mask, all of them in plain sight."""
+def crowd(p: float, num_layers: int = 2, bidirectional: bool = False, read=(0, 1), **changes) -> Case:
+    """A training-mode case with 102,400 elements in each mask, all of them in plain sight.
+
+    `read` is, for each direction, that of the layer below whose units it reads.
+    """
     T, N, I, H = 40, 40, 5, 32 if bidirectional else 64
     config = Config(I, H, num_layers, "relu", dropout=p, bidirectional=bidirectional)
     input = data.dyadic("crowd/input", (T, N, I), 6, signed=False)
-    plain = Case(
-        f"crowd-L{num_layers}-D{config.num_directions}-p{p:g}", config, {}, input, training=True, seed=1
-    )
+    id = f"crowd-L{num_layers}-D{config.num_directions}-p{p:g}" + f"-both-{read[0]}" * (read[0] == read[1])
+    plain = Case(id, config, {}, input, training=True, seed=1)
 
     def weight_ih(layer: int, direction: int, shape: tuple[int, ...]) -> np.ndarray:
         if layer:
-            return np.eye(H, shape[1], direction * H)
+            return np.eye(H, shape[1], read[direction] * H)
         return data.contraction(data.dyadic(f"crowd/{direction}", shape, 8, signed=False), 1.0)
 
     def bias_ih(layer: int, direction: int, shape: tuple[int, ...]) -> float:
@@ -334,3 +336,14 @@ def test_one_layer_ignores_dropout(case, check):
 
     for name, got in check.ask(training).arrays().items():
         check.equal(name, got, expected[name])
+
+
+@clause("DRP-14")
+@rates
+@pytest.mark.parametrize("read", [0, 1], ids=["forward", "reverse"])
+def test_both_directions_read_one_mask(read, p, check):
+    """What is dropped of a layer's output is dropped for both directions of the layer above."""
+    forward, reverse = np.moveaxis(kept(crowd(p, bidirectional=True, read=(read, read)), check), 2, 0)
+
+    apart = int((forward != reverse).sum())
+    check.holds(not apart, f"{apart} of {forward.size} elements are dropped for one direction alone")

@@ -19,6 +19,8 @@ LAWS = (
     "long-L1-tanh-float64",
     "one-L2-tanh-nobias-float32",
 )
+STACKS = tuple(f"small-L{L}-{act}-{dtype}" for L in (2, 3) for act in ("tanh", "relu")
+               for dtype in ("float64", "float32"))  # fmt: skip
 DROPPING = (
     "small-L2-tanh-p0.5-train-float64",
     "small-L2-relu-bi-nobias-batch_first-p0.5-train-float32",
@@ -85,6 +87,13 @@ def test_both_biases_have_one_gradient(case, check):
 def test_either_cotangent_alone(case, given, check):
     """A cotangent of output alone, or of h_n alone, gives the derivative of that alone."""
     check.conforms(alone(case, given), "grad *")
+
+
+@clause("GRD-05")
+@named(*STACKS)
+def test_a_stack_learns_from_its_outputs_alone(case, check):
+    """A cotangent of output alone gives the derivative of every parameter of a stack, and of the input."""
+    check.conforms(alone(case, "output"), "grad input", "grad weight_*", "grad bias_*")
 
 
 @clause("GRD-05")
@@ -188,6 +197,7 @@ def test_dropped_units_get_no_gradient(case, check):
     """A unit of layer 0 whose only output was dropped gets no gradient from above; every other does."""
     from_above = alone(case, "output")
 
+    check.accountable(from_above)
     gradients = check.gradients(from_above)
 
     (mask,) = reveal.masks(from_above, check.ask(from_above))

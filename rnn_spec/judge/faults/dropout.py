@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -196,6 +197,25 @@ def between_layers(self: RNN, y: Any, mask: Any) -> Any:
 @fault("dropout-mask-shared-over-layers", "DRP-07", "All layers are dropped out by one mask.")
 def between_layers(self: Any, y: Any, mask: Any) -> Any:
     return RNN.between_layers(self, y, self.masks[0])
+
+
+@fault(
+    "dropout-mask-apart-for-each-direction",
+    "DRP-14",
+    "Each direction of a layer reads the layer below through a mask of its own.",
+)
+def one_direction(self: RNN, x: Any, h: Any, alive: Any, layer: int, direction: int) -> Any:
+    if layer and direction and self.masks:
+        tapes = [self.tapes[layer - 1, d] for d in range(self.config.num_directions)]
+        below = self.join([self.flip(t.after, alive) if d else t.after for d, t in enumerate(tapes)])
+        x = RNN.between_layers(self, below, another(self.masks[layer - 1]))
+    return RNN.one_direction(self, x, h, alive, layer, direction)
+
+
+def another(mask: np.ndarray) -> np.ndarray:
+    """A mask that keeps as many elements as `mask`, and is told by it, but has nothing else in common."""
+    seed = zlib.crc32(np.packbits(mask.astype(bool)).tobytes())
+    return np.random.RandomState(seed).permutation(mask.ravel()).reshape(mask.shape)
 
 
 @fault("dropout-mask-shared-over-calls", "DRP-08", "A layer keeps the masks that it drew first.", LAYER)

@@ -30,7 +30,13 @@ LOST: dict[str, tuple[str, Callable[[Any], Any]]] = {
         lambda index: index.h < (index.H // 8 * 8 or index.H),
     ),
 }
-PARAMETERS = {"weight_ih": "w_ih", "weight_hh": "w_hh", "bias_ih": "b_ih", "bias_hh": "b_hh"}
+PARAMETERS = {
+    "w_ih": ("weight_ih",),
+    "w_hh": ("weight_hh",),
+    "b_ih": ("bias_ih",),
+    "b_hh": ("bias_hh",),
+    "biases": ("bias_ih", "bias_hh"),  # a layer that has one bias has it wrong in both of torch's
+}
 
 
 class Index:
@@ -46,23 +52,23 @@ class Index:
         return adjoint.ops.where(np.broadcast_to(keep(self), delta.shape), delta, 0.0)
 
 
-def changed_parameter(kind: str, change: Callable[[Any], Any]) -> Any:
-    """The gradient of one kind of parameter changed."""
+def changed_parameter(kinds: tuple[str, ...], change: Callable[[Any], Any]) -> Any:
+    """The gradients of some kinds of parameters changed."""
 
     def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
         right = Adjoint.parameters(self, tape, delta)
-        return {k: change(g) if k == kind else g for k, g in right.items()}
+        return {k: change(g) if k in kinds else g for k, g in right.items()}
 
     return parameters
 
 
-def lost_parameter(kind: str, keep: Callable[[Any], Any]) -> Any:
-    """The gradient of one kind of parameter from some of the deltas only."""
+def lost_parameter(kinds: tuple[str, ...], keep: Callable[[Any], Any]) -> Any:
+    """The gradients of some kinds of parameters from some of the deltas only."""
 
     def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
         lost = Adjoint.parameters(self, tape, Index(delta.shape).only(self, delta, keep))
         right = Adjoint.parameters(self, tape, delta)
-        return {k: lost[k] if k == kind else g for k, g in right.items()}
+        return {k: lost[k] if k in kinds else g for k, g in right.items()}
 
     return parameters
 
@@ -96,18 +102,18 @@ def changed_h_0(change: Callable[[Any], Any]) -> Any:
 
 
 for how, (words, change) in CHANGES.items():
-    for kind, short in PARAMETERS.items():
-        fault(f"grad-{short}-{how}", "GRD-03", f"The gradient of {kind} {words}.", ADJOINT)(
-            changed_parameter(kind, change)
+    for short, kinds in PARAMETERS.items():
+        fault(f"grad-{short}-{how}", "GRD-03", f"The gradient of {' and of '.join(kinds)} {words}.", ADJOINT)(
+            changed_parameter(kinds, change)
         )
     fault(f"grad-input-{how}", "GRD-01", f"The gradient of the input {words}.", ADJOINT)(
         changed_input(change)
     )
     fault(f"grad-h_0-{how}", "GRD-02", f"The gradient of h_0 {words}.", ADJOINT)(changed_h_0(change))
 for how, (words, keep) in LOST.items():
-    for kind, short in PARAMETERS.items():
-        fault(f"grad-{short}-{how}", "GRD-03", f"The gradient of {kind} {words}.", ADJOINT)(
-            lost_parameter(kind, keep)
+    for short, kinds in PARAMETERS.items():
+        fault(f"grad-{short}-{how}", "GRD-03", f"The gradient of {' and of '.join(kinds)} {words}.", ADJOINT)(
+            lost_parameter(kinds, keep)
         )
     fault(f"grad-input-{how}", "GRD-01", f"The gradient of the input {words}.", ADJOINT)(lost_input(keep))
 
@@ -139,6 +145,17 @@ def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
 @fault("grad-w_hh-from-h_t", "GRD-03", "The gradient of W_hh is made with h_t in place of h_{t-1}.", ADJOINT)
 def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
     return Adjoint.parameters(self, tape._replace(before=tape.after), delta)
+
+
+@fault(
+    "grad-w_ih-from-own-output",
+    "GRD-05",
+    "Above the first layer the gradient of W_ih is made with the layer's own output in place of its input.",
+    ADJOINT,
+)
+def parameters(self: Adjoint, tape: Any, delta: Any) -> Any:
+    own = self.ops.concatenate([tape.after] * self.config.num_directions, axis=-1)
+    return Adjoint.parameters(self, tape._replace(x=own) if layer_of(self, tape) else tape, delta)
 
 
 # That h_0 is taken as zeros is no fault of its own: h_0 enters the gradient of W_hh in the term of each
