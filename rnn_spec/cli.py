@@ -22,7 +22,6 @@ from rich.table import Table
 
 import rnn_spec
 from rnn_spec import plugin
-from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Case
 from rnn_spec.commands import catalogue, conformance, gate, history, record, vectors, workers
 from rnn_spec.commands.base import (
@@ -36,6 +35,7 @@ from rnn_spec.commands.base import (
     kept,
     known_clauses,
 )
+from rnn_spec.commands.question import ask_again, case_of
 from rnn_spec.faulty import find_fault, find_subject
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity, compare
@@ -78,7 +78,10 @@ for command in COMMANDS:
 @click.option("--deadline", type=click.FloatRange(0, min_open=True), help="Seconds that a case may take.")
 @click.option("--no-smoke", "skip_smoke", is_flag=True, help="Leave out the small cases that come first.")
 @expected_failures
+@click.option("--question", type=click.Path(dir_okay=False, path_type=Path), help="Ask this failure again.")
+@click.pass_context
 def check(
+    context: click.Context,
     subject: str,
     wanted: tuple[str, ...],
     exhaustive: bool,
@@ -87,6 +90,7 @@ def check(
     deadline: float | None,
     skip_smoke: bool,
     known_file: Path | None,
+    question: Path | None,
 ) -> None:
     """Judge SUBJECT: torch (the default), torch:DEVICE, or your own.
 
@@ -98,6 +102,9 @@ def check(
         raise click.BadParameter(f"-n takes a number or auto, not {processes!r}")
     if deadline is not None:
         os.environ["RNN_SPEC_DEADLINE"] = str(deadline)
+    if question is not None:
+        given = context.get_parameter_source("subject") != click.core.ParameterSource.DEFAULT
+        end(ask_again(subject if given else None, question))
     if not skip_smoke and subject.partition(":")[0] not in UNDER_OUR_ROOF:
         begin(subject)
     try:
@@ -177,11 +184,9 @@ def diagnose(path: Path) -> None:
 def case(id: str, subject: str, full: bool) -> None:
     """Print the case ID, its expectation, and what a subject answers."""
     try:
-        question = Recipe.parse(id.partition("~")[0]).case()
-        judge = Check(clauses()["SHP-06"], find_subject(subject))
-        console = Console()
-        if "~" in id:
-            console.print(f"{id} is derived in a test from the case below.", highlight=False)
+        under_test, console = find_subject(subject), Console()
+        question = case_of(id, under_test)
+        judge = Check(clauses()["SHP-06"], under_test)
         with np.printoptions(threshold=sys.maxsize if full else 40, edgeitems=2, linewidth=console.width):
             show_case(question, judge, console)
     except (ValueError, SubjectError) as e:

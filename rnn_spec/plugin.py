@@ -16,7 +16,7 @@ from __future__ import annotations
 import gc
 import json
 import os
-import re
+import shlex
 import sys
 import time
 from collections import Counter
@@ -25,20 +25,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 from rich.console import Console
 
+from rnn_spec import wire
 from rnn_spec.cases import product
 from rnn_spec.cases.deadline import WATCHDOG
 from rnn_spec.cases.records import LEVELS
 from rnn_spec.faulty import find_subject
-from rnn_spec.judge.check import Check, Memory, NotClaimed, WrongAdapter, fingerprint
-from rnn_spec.judge.compare import Nonconformity, same
+from rnn_spec.judge.check import Check, Memory, NotClaimed, WrongAdapter
+from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.known import Expected, KnownError, expected_of, read, unmet
 from rnn_spec.judge.trial import Trial
 from rnn_spec.judge.verdict import Verdict, explain
-from rnn_spec.report import reproduction, table
+from rnn_spec.report import question, reproduction, table
 from rnn_spec.report.results import Results
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects import registry
@@ -227,8 +227,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.failed:
         id = found.case.id if found and found.case else None
         if isinstance(error, Nonconformity) and found:
-            script = _reproduce(item, found)
-            message = explain(found.clause, id, str(error), script)
+            script = _reproduce(item, found, str(error))
+            message = explain(found.clause, id, str(error), again(script, item.config.getoption("subject")))
             report.longrepr = message
         else:  # not the subject's failure but the check's own: keep pytest's traceback
             message = f"{mark.args[0]}: the check itself broke: {report.longreprtext}"
@@ -269,6 +269,13 @@ def level(clause: Clause, check: Check | None) -> str:
     return max({clause.profile} | of_case, key=LEVELS.index)
 
 
+def again(script: str | None, subject: str) -> str | None:
+    """What to do to see a failure again: run the script, or ask the question."""
+    if script is None or script.endswith(".py"):
+        return script
+    return f"rnn-spec check {shlex.quote(subject)} --question {shlex.quote(script)}"
+
+
 def _outcome(report: pytest.TestReport) -> str:
     if report.skipped:
         return "known" if hasattr(report, "wasxfail") else "not claimed"
@@ -281,23 +288,31 @@ def check_id(nodeid: str) -> str:
     return test.rpartition("/")[2] + bracket + parameters
 
 
-def _reproduce(item: pytest.Item, check: Check) -> str | None:
-    """Write the stand-alone script of a failed comparison, and say where."""
-    worst = check.worst
-    if worst is None or worst.holds or check.case is None:
+def _reproduce(item: pytest.Item, check: Check, difference: str) -> str | None:
+    """Write what asks the same again: a script for torch itself, a question for all others; say where."""
+    folder, subject = Path(item.config.getoption("results")), item.config.getoption("subject")
+    worst = question.failed_array(check)
+    if getattr(check.subject, "title", "") == "torch":
+        if worst is None or check.case is None or check.bound is None:
+            return None
+        version = str(dict(item.user_properties).get("subject", "the subject"))
+        shape = check.bound.value.shape
+        text = reproduction.script(check.case, check.clause.id, worst, version, shape).encode()
+        return _kept(question.path(folder, check, "py"), text)
+    asked = question.of(check, check_id(item.nodeid), subject, difference)
+    if asked is None:
         return None
-    answer = check.memory.observations.get(fingerprint(check.case))
-    got = answer.arrays().get(worst.name) if answer else None
-    if got is None or np.ndim(got) != len(worst.index) or not same(got[worst.index], worst.got):
-        return None  # what differs is not an array of this answer as it stands, but made from it
-    folder = Path(item.config.getoption("results")) / "reproductions"
-    path = folder / f"{check.clause.id}-{re.sub(r'[^A-Za-z0-9_.~-]+', '_', check.case.id)}.py"
-    subject = dict(item.user_properties).get("subject", "the subject")
-    script = reproduction.script(check.case, check.clause.id, worst, str(subject), got.shape)
+    return _kept(question.path(folder, check, "json"), wire.encode(asked) + b"\n")
+
+
+def _kept(path: Path, text: bytes) -> str | None:
+    """Where a reproduction has been written; None on a full disk: the verdict goes on without."""
+    if len(text) > question.LARGEST:
+        return None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(script, encoding="utf-8")
-    except OSError:  # a full disk: the verdict goes on without
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text)
+    except OSError:
         return None
     return str(path)
 
@@ -332,7 +347,7 @@ class Recorder:
         self.config = config
         self.results = Results(config.getoption("subject"), exhaustive=config.getoption("exhaustive"))
         self.path = Path(config.getoption("results")) / "results.json"
-        self.written = time.monotonic()
+        self.written, self.begun = time.monotonic(), time.time()
         self.refused: str | None = None
         self.title = ""
         self.unkept: str | None = None
@@ -342,6 +357,12 @@ class Recorder:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Remember the session, to end it where nothing can be judged."""
         self.session = session
+
+    def pytest_runtest_logstart(self) -> None:
+        """With the first check, clear away the reproductions of earlier runs."""
+        if self.begun:
+            question.sweep(self.path.parent, self.begun)
+            self.begun = 0.0
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take a verdict from a report; keep results.json valid, and at most seconds old."""

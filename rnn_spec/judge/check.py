@@ -71,6 +71,7 @@ class Check:
         self.case: Case | None = None
         self.headroom: float | None = None
         self.worst: Comparison | None = None
+        self.bound: Bound | None = None
         self.error: Error | None = None
         self.broke_backward, self.forward_only = False, False
         if clause.profile not in subject.levels:
@@ -207,7 +208,7 @@ class Check:
         """Every element of `got` is within its bound."""
         comparison = compare(name, got, expected)
         if self.headroom is None or comparison.headroom > self.headroom:
-            self.headroom, self.worst = comparison.headroom, comparison
+            self.headroom, self.worst, self.bound = comparison.headroom, comparison, expected
         if not comparison.holds:
             raise Nonconformity(str(comparison))
 
