@@ -21,7 +21,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,7 @@ UNUSED = ("cacheprovider", "faulthandler", "logging", "threadexception", "unrais
 OWED = Path(__file__).with_name("owed.json")
 _key = pytest.StashKey[Check]()
 _session = pytest.StashKey["UnderTest"]()
+_undisturbed = pytest.StashKey[bool]()
 _own = pytest.StashKey["tuple[Known, ...]"]()
 
 
@@ -179,27 +180,61 @@ class UnderTest:
         return {name: value for name, value in found.items() if value}
 
 
+QUIET = ("_pytest.", "xdist.", "rnn_spec.", "_hypothesis_pytestplugin")
+"""The modules whose hooks around a test change nothing of a check."""
+
+
+def undisturbed(config: pytest.Config) -> bool:
+    """Whether nobody else takes part in running tests: no other plugin, and no conftest."""
+    if _undisturbed not in config.stash:
+        steps = ("protocol", "setup", "call", "teardown", "makereport", "logreport")
+        hooks = [getattr(config.hook, f"pytest_runtest_{step}") for step in steps]
+        modules = [impl.function.__module__ for hook in hooks for impl in hook.get_hookimpls()]
+        config.stash[_undisturbed] = all(module.startswith(QUIET) for module in modules)
+    return config.stash[_undisturbed]
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest) -> Any:
+    """The recipe of a check's case, where pytest sets checks up."""
+    return getattr(request, "param", None)
+
+
+@pytest.fixture
+def check() -> None:
+    """What a check is given when it is called, and not before."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     """Call a check directly: it needs no fixture, and thousands of checks would feel what fixtures cost."""
-    found = trial(item)
+    if trial(item) is None or not undisturbed(item.config):
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    call = partial(pytest_pyfunc_call, item)
+    done = pytest.CallInfo.from_call(call, "call", reraise=(pytest.exit.Exception, KeyboardInterrupt))
+    report = item.ihook.pytest_runtest_makereport(item=item, call=done)
+    item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Item) -> bool | None:
+    """Ask the subject what a check asks."""
+    item, found = pyfuncitem, trial(pyfuncitem)
     if found is None:
         return None
     if _session not in item.config.stash:
         item.config.stash[_session] = UnderTest(item.config.getoption("subject"), item.config.stash[_own])
     under_test = item.config.stash[_session]
 
-    def call() -> None:
-        told = {"subject": under_test.version, "title": under_test.subject.title, "claims": under_test.claims}
-        item.user_properties += told.items()
-        item.stash[_key] = check = Check(clauses()[found.clause], under_test.subject, under_test.memory)
-        found.run(check)
-
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    done = pytest.CallInfo.from_call(call, "call", reraise=(pytest.exit.Exception, KeyboardInterrupt))
-    report = item.ihook.pytest_runtest_makereport(item=item, call=done)
-    item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    if _key in item.stash:  # it is run again
+        del item.stash[_key]
+    told = {"subject": under_test.version, "title": under_test.subject.title, "claims": under_test.claims}
+    item.user_properties += told.items()
+    item.stash[_key] = check = Check(clauses()[found.clause], under_test.subject, under_test.memory)
+    found.run(check)
     return True
 
 
@@ -209,7 +244,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report: Any = yield
     found, error = item.stash.get(_key, None), call.excinfo and call.excinfo.value
     mark = item.get_closest_marker("clause")
-    if mark is None:
+    if mark is None or call.when != "call":
         return report
     if isinstance(error, registry.SubjectError):
         report.user_properties.append(("could not run", str(error)))
@@ -374,7 +409,8 @@ class Recorder:
                 f"subject {self.results.subject!r} ended the process that judged it: {report.longrepr}"
             )
             self.session.shouldstop = "rnn-spec could not run"
-        if isinstance(found := properties.get("verdict"), dict):
+        again = str(report.outcome) == "rerun"  # pytest-rerunfailures': what comes of it is still to come
+        if isinstance(found := properties.get("verdict"), dict) and not again:
             self.results.version = str(properties.get("subject", self.results.version))
             self.title = str(properties["title"])
             claims: Any = properties["claims"]

@@ -1,0 +1,111 @@
+"""The plugin beside other people's: the same verdicts, whoever else takes part in running tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnn_spec.report.results import Results
+
+CHECKOUT = Path(__file__).parents[2]
+SUITE = '''
+import pytest
+from rnn_spec.plugin import clause, named, standard
+
+@clause("HID-06")
+@standard(size="small", num_layers=1, bidirectional=False, batched=True, batch_first=False)
+def test_last_output(case, check):
+    """The last output is h_n."""
+    answer = check.ask(case)
+    check.equal("output[-1]", answer.output[-1], answer.h_n[0])
+
+@clause("GRD-01")
+@named("small-L1-tanh-float32", "small-L1-tanh-float64")
+@pytest.mark.parametrize("name", ["grad input"])
+def test_gradients(case, name, check):
+    """Gradients conform."""
+    check.conforms(case, name)
+
+@clause("REC-01")
+@standard(size="small", num_layers=1, dtype="float32", dropout=0.0, training=False)
+def test_output(case, check):
+    """Outputs conform."""
+    check.conforms(case, "output")
+'''
+PLUGINS = {
+    "pytest_rerunfailures": ["--reruns", "1"],
+    "pytest_jsonreport.plugin": [
+        "-ppytest_metadata.plugin", "--json-report", "--json-report-file=report.json"
+    ],
+    "pytest_randomly": ["-p", "no:xdist"],
+    "pytest_timeout": ["--timeout=100"],
+    "pytest_cov.plugin": ["--cov=rnn_spec", "--cov-report="],
+    "pytest_html.plugin": ["-ppytest_metadata.plugin", "--html=report.html"],
+}  # fmt: skip
+"""Each with the options that make it take part."""
+
+
+def run(folder: Path, *arguments: str) -> dict[str, str]:
+    """The outcome of every check of the small suite, run by pytest with these plugins and no other."""
+    (folder / "test_suite.py").write_text(SUITE)
+    (folder / "none.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-c", "none.ini", "--rootdir=.", "-p", "rnn_spec.plugin"]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        [*command, "--subject=fault:w_hh-transposed", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+    verdicts = Results.read(folder / "rnn-spec-results" / "results.json").verdicts
+    assert len(verdicts) == len({v.check for v in verdicts})
+    return {v.check: v.outcome + v.difference for v in verdicts}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What comes of it with no other plugin."""
+    return run(tmp_path_factory.mktemp("alone"))
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_verdicts_are_the_same_beside_another_plugin(
+    plugin: str, tmp_path: Path, alone: dict[str, str]
+) -> None:
+    """With each of the plugins loaded every check has the verdict that it has without."""
+    if importlib.util.find_spec(plugin.partition(".")[0]) is None:
+        pytest.skip(f"{plugin} is not installed")
+
+    assert run(tmp_path, "-p", plugin, *PLUGINS[plugin]) == alone
+
+
+def test_rerun_and_report_are_installed() -> None:
+    """The two that broke are among the development requirements, so that the test above runs."""
+    assert importlib.util.find_spec("pytest_rerunfailures")
+    assert importlib.util.find_spec("pytest_jsonreport")
+
+
+def test_a_check_is_set_up_called_and_taken_down_for_another_plugin(tmp_path: Path) -> None:
+    """json-report has all three phases of a check; without other plugins a check is its call alone."""
+    run(tmp_path, "-p", "pytest_jsonreport.plugin", *PLUGINS["pytest_jsonreport.plugin"])
+
+    tests = json.loads((tmp_path / "report.json").read_text())["tests"]
+
+    assert tests
+    assert all({"setup", "call", "teardown"} <= set(test) for test in tests)
+
+
+def test_a_users_own_hooks_see_each_check(tmp_path: Path) -> None:
+    """A conftest's hook around the call of tests is called around a check, too."""
+    hook = "def pytest_runtest_call(item):\n    open('called', 'a').write(item.name + '\\n')\n"
+    (tmp_path / "conftest.py").write_text(hook)
+
+    verdicts = run(tmp_path)
+
+    assert len((tmp_path / "called").read_text().splitlines()) == len(verdicts)
