@@ -101,10 +101,11 @@ def exact(array: np.ndarray | None) -> bool:
 TEMPLATES = Path(__file__).parents[1] / "templates"
 LANGUAGES = {
     "python": "rnn-spec check {name}.worker:Layer",
+    "python-worker": "rnn-spec check 'worker:python3 {name}/worker.py'",
     "c++": "g++ -std=c++17 -O2 -o {name}/worker {name}/worker.cpp && rnn-spec check worker:{name}/worker",
     "javascript": "rnn-spec check 'worker:node {name}/worker.mjs'",
 }
-"""The languages that there are skeletons in, and how each is judged."""
+"""The languages that there are skeletons in, and how each is judged; python-worker: any Python from 3.6."""
 
 
 @click.command("new-subject")

@@ -17,7 +17,7 @@ from rnn_spec.commands.workers import LANGUAGES
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```console\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
-INSTALL, PYTHON, CPP, JAVASCRIPT, KNOWN, FILES = BLOCKS
+INSTALL, PYTHON, PYTHON_WORKER, CPP, JAVASCRIPT, KNOWN, FILES = BLOCKS
 (FAILURES,) = re.findall(r"^```toml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
 
 
@@ -42,7 +42,9 @@ def run(commands: str, folder: Path, path: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("commands", "needs"), [(PYTHON, "sh"), (CPP, "g++"), (JAVASCRIPT, "node")], ids=list(LANGUAGES)
+    ("commands", "needs"),
+    [(PYTHON, "sh"), (PYTHON_WORKER, "python3"), (CPP, "g++"), (JAVASCRIPT, "node")],
+    ids=list(LANGUAGES),
 )
 def test_first_verdict_in_each_language(commands: str, needs: str, tmp_path: Path, path: str) -> None:
     """The guide's steps take one from nothing to a verdict, and in C++ to one by files, too."""

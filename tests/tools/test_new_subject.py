@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import py_compile
@@ -39,6 +40,29 @@ BIDIRECTIONAL = {
                              for name, axis in (("output", 2), ("h_n", 0))))
 
     def one(self, case: Case)''',
+        },
+    ),
+    "python-worker": (
+        "worker.py",
+        {
+            '["cell", "sequence"]': '["cell", "sequence", "bidirectional"]',
+            "def run(case):": '''\
+def run(case):
+    """Both directions, the reverse one not flipped back."""
+    if not case["config"]["bidirectional"]:
+        return one(case)
+    answers = []
+    for d, suffix in enumerate(("", "_reverse")):
+        own = {k + "_l0": case["parameters"][k + "_l0" + suffix]
+               for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if k + "_l0" in case["parameters"]}
+        h_0 = None if case["h_0"] is None else case["h_0"][d:d + 1]
+        input = case["input"][::-1] if d else case["input"]
+        answers.append(one(dict(case, parameters=own, input=input, h_0=h_0, earlier=[])))
+    return {name: np.concatenate([a[name] for a in answers], axis)
+            for name, axis in (("output", 2), ("h_n", 0))}
+
+
+def one(case):''',
         },
     ),
     "c++": (
@@ -114,7 +138,7 @@ await serve(""",
 }
 """For each language: the file, and what makes its layer bidirectional, and wrong, by replacement."""
 
-NEEDS = {"python": sys.executable, "c++": "g++", "javascript": "node"}
+NEEDS = {"python": sys.executable, "python-worker": "python3", "c++": "g++", "javascript": "node"}
 
 
 @pytest.fixture(params=LANGUAGES)
@@ -163,6 +187,44 @@ def test_wrong_layer_in_each_language_is_named_by_the_diagnosis(language: str) -
     assert status == 1, said
     assert "the RNN is wrong" in said
     assert "(reverse-output-not-flipped)" in said
+
+
+def pythons() -> list[str]:
+    """The Pythons on this machine that have NumPy, this one first."""
+    found = [sys.executable, *filter(None, map(shutil.which, (f"python3.{minor}" for minor in range(6, 14))))]
+    probe = ("-c", "import numpy")
+    return [p for p in found if subprocess.run([p, *probe], capture_output=True, check=False).returncode == 0]
+
+
+def test_python_worker_needs_numpy_alone_in_any_python_from_3_6(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is Python 3.6's grammar, and conforms where rnn-spec cannot be imported, in every Python here."""
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(main, ["new-subject", "mine", "--language", "python-worker"]).exit_code == 0
+    source = Path("mine/worker.py")
+    ast.parse(source.read_text(), feature_version=(3, 6))
+    Path("mine/rnn_spec.py").write_text("raise ImportError('rnn-spec is not here')")
+
+    for python in pythons():
+        said = CliRunner().invoke(main, ["check", f"worker:{python} mine/worker.py", "--clause=REC"])
+        assert said.exit_code == 0, said.output
+
+
+def test_python_worker_says_which_line_of_its_own_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An adapter's mistake is told from a wrong RNN over the wire, too, with its traceback."""
+    monkeypatch.chdir(tmp_path)
+    CliRunner().invoke(main, ["new-subject", "mine", "--language", "python-worker"])
+    source = Path("mine/worker.py")
+    source.write_text(source.read_text().replace('config["hidden_size"]', 'config["hidden"]'))
+
+    said = CliRunner().invoke(main, ["check", f"worker:{sys.executable} mine/worker.py"])
+
+    assert said.exit_code == 2
+    assert "the adapter is wrong, in a line of its own" in said.output
+    assert said.output.count('config["hidden"]') == 1
 
 
 @pytest.mark.parametrize(
