@@ -34,6 +34,8 @@ def assert_conforms(module: torch.nn.RNN, input: Any, hx: torch.Tensor | None = 
     """
     import torch
 
+    if not isinstance(module, torch.nn.RNN):
+        raise ValueError(f"a {type(module).__name__} is no torch.nn.RNN, which is what is judged")
     if module.training and module.dropout and module.num_layers > 1:
         raise ValueError(
             "the module is in training mode with dropout, which is random: call module.eval() first"

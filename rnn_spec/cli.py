@@ -32,22 +32,29 @@ from rnn_spec.commands.base import (
     Entry,
     end,
     expected_failures,
+    in_checkout,
     kept,
     known_clauses,
+    known_count,
+    known_seconds,
+    to_be_written,
+    unforeseen,
 )
 from rnn_spec.commands.question import ask_again, case_of
 from rnn_spec.faulty import find_fault, find_subject
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity, compare
 from rnn_spec.judge.faults import FAULTS
+from rnn_spec.judge.faults.base import MODULE
 from rnn_spec.judge.known import known as known_failures
-from rnn_spec.report import files
 from rnn_spec.report.results import Results
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.registry import SubjectError
 
 UNDER_OUR_ROOF = ("torch", "spec", "fault")
 """The subjects whose adapter is ours, and tested: they need no smoke stage."""
+WORTH = 2000
+"""How many checks a process has to have for itself to be worth its start."""
 
 
 @click.group(cls=Entry, context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,11 +78,13 @@ for command in COMMANDS:
     "--clause", "wanted", multiple=True, callback=known_clauses, help="Only this clause or area; repeatable."
 )
 @click.option("--exhaustive", is_flag=True, help="The full product of flags, thousands of cases.")
-@click.option("-n", "processes", default="0", metavar="N", help="Processes: a number, or auto.")
+@click.option("-n", "processes", default="0", metavar="N", callback=known_count,
+              help="Processes: a number, or auto.")  # fmt: skip
 @click.option(
     "--results", default=plugin.RESULTS, type=click.Path(file_okay=False), help="Folder for results.json."
 )
-@click.option("--deadline", type=click.FloatRange(0, min_open=True), help="Seconds that a case may take.")
+@click.option("--deadline", type=float, envvar="RNN_SPEC_DEADLINE", callback=known_seconds,
+              help="Seconds that a case may take.")  # fmt: skip
 @click.option("--no-smoke", "skip_smoke", is_flag=True, help="Leave out the small cases that come first.")
 @expected_failures
 @click.option("--question", type=click.Path(dir_okay=False, path_type=Path), help="Ask this failure again.")
@@ -98,19 +107,18 @@ def check(
     to tell a wrong adapter from a wrong RNN. Exits with 0 if it conforms, 1 if it does not, 2 if it could
     not be run.
     """
-    if not (processes.isdigit() or processes == "auto"):
-        raise click.BadParameter(f"-n takes a number or auto, not {processes!r}")
     if deadline is not None:
         os.environ["RNN_SPEC_DEADLINE"] = str(deadline)
     if question is not None:
         given = context.get_parameter_source("subject") != click.core.ParameterSource.DEFAULT
         end(ask_again(subject if given else None, question))
-    if not skip_smoke and subject.partition(":")[0] not in UNDER_OUR_ROOF:
-        begin(subject)
-    try:
-        files.try_folder(Path(results))
-    except OSError as e:
-        raise CouldNotRun(f"{results} cannot be written: {e.strerror}") from e
+    if not results:
+        raise click.BadParameter("--results names no folder")
+    to_be_written(Path(results, "results.json"))
+    with plugin.settled():
+        begin(subject, skip_smoke or subject.partition(":")[0] in UNDER_OUR_ROOF)
+    if processes == "auto":
+        processes = str(worthwhile(wanted, exhaustive))
     arguments = [f"--subject={subject}", f"--results={results}", *(f"--clause={id}" for id in wanted)]
     arguments += [f"--known={known_file}"] if known_file else []
     arguments += ["--exhaustive"] if exhaustive else []
@@ -120,7 +128,10 @@ def check(
     if watch.kept:
         kept()
     if code == FAILS and watch.kept:
-        diagnose(Path(results) / "results.json")
+        try:
+            diagnose(Path(results) / "results.json")
+        except Exception as e:  # the verdict stands without
+            unforeseen(e)
     end(code if code in (CONFORMS, FAILS) else COULD_NOT_RUN)
 
 
@@ -135,24 +146,36 @@ class Keeping:
         self.kept = recorder is not None and recorder.unkept == ""
 
 
-def begin(subject: str) -> None:
-    """The smoke stage: say what came of it, and end where the adapter is wrong."""
+def worthwhile(wanted: tuple[str, ...], exhaustive: bool) -> int:
+    """How many processes a run is worth: each has a framework to import, and questions to compute anew."""
+    owed = plugin.owed_checks()["exhaustive" if exhaustive else "standard"]
+    checks = sum(n for id, n in owed.items() if not wanted or {id, clauses()[id].area} & set(wanted))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found = min(cores, checks // WORTH)
+    return found if found > 1 else 0
+
+
+def begin(subject: str, skip_smoke: bool) -> None:
+    """Make the subject, then the smoke stage: say what came of it, and end where the adapter is wrong."""
     from rnn_spec.smoke import smoke
 
     try:
         under_test = find_subject(subject)
     except SubjectError as e:
         raise CouldNotRun(str(e)) from e
-    found = smoke(under_test)
+    found = None if skip_smoke else smoke(under_test)
     under_test.close()  # the suite makes its own
+    if found is None:
+        return
     click.secho(str(found), bold=True, err=found.adapter)
     if found.adapter:
         raise CouldNotRun("nothing can be said of the RNN behind it; --no-smoke judges it all the same")
 
 
 @main.command()
-@click.argument("file")
-@click.option("--cases", "asked", required=True, help="The file that `rnn-spec cases` wrote.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--cases", "asked", required=True, type=click.Path(exists=True, dir_okay=False),
+              help="The file that `rnn-spec cases` wrote.")  # fmt: skip
 @click.option(
     "--results", default=plugin.RESULTS, type=click.Path(file_okay=False), help="Folder for results.json."
 )
@@ -255,7 +278,7 @@ def owed(write: bool) -> None:
     counts = {name: count_checks(name == "exhaustive") for name in ("standard", "exhaustive")}
     text = json.dumps(counts, indent=1) + "\n"
     if write:
-        plugin.OWED.write_text(text, encoding="utf-8")
+        in_checkout(plugin.OWED).write_text(text, encoding="utf-8")
     click.echo(text, nl=False)
 
 
@@ -276,7 +299,7 @@ def count_checks(exhaustive: bool) -> dict[str, int]:
 
 @main.command()
 @click.argument("names", nargs=-1)
-@click.option("-n", "processes", default=2, show_default=True, help="Processes.")
+@click.option("-n", "processes", default=2, type=click.IntRange(1), show_default=True, help="Processes.")
 @click.option("--named", is_flag=True, help="Only the clause that a fault names, until a check fails.")
 @click.option("--whole", is_flag=True, help="Every check, and not one of each test; many minutes.")
 def faults(names: tuple[str, ...], processes: int, named: bool, whole: bool) -> None:
@@ -288,6 +311,8 @@ def faults(names: tuple[str, ...], processes: int, named: bool, whole: bool) -> 
 
     try:
         chosen = [find_fault(name).name for name in names or FAULTS]
+        if any(FAULTS[name].of == MODULE for name in chosen):
+            find_subject("torch")
     except SubjectError as e:
         raise CouldNotRun(str(e)) from e
     console, found = Console(), []

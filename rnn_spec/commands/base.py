@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+import rnn_spec
 from rnn_spec.commands.streams import lost, unfailing
 from rnn_spec.judge.known import KnownError, read
+from rnn_spec.report import files
 from rnn_spec.spec.catalogue import areas, clauses
 from rnn_spec.subjects.worker import end_all
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONFORMS, FAILS, COULD_NOT_RUN = 0, 1, 2
+MOST, LONGEST = 1024, 1_000_000
+"""How many processes, and how many seconds for a case, are no mistyping."""
 TRACEBACK = "RNN_SPEC_TRACEBACK"
 """The environment's variable that shows the traceback of what nobody foresaw."""
 
@@ -119,11 +123,47 @@ def no_way_out() -> Iterator[None]:
 
 
 def known_clauses(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    """The values, each a clause or an area; BadParameter for any other."""
+    """The values, each a clause or an area, in capitals; BadParameter for any other."""
     for value in values:
-        if value not in clauses() and value not in areas():
+        if value.upper() not in clauses() and value.upper() not in areas():
             raise click.BadParameter(f"no clause or area is called {value!r}; areas are {', '.join(areas())}")
-    return values
+    return tuple(value.upper() for value in values)
+
+
+def known_count(_: click.Context, __: click.Parameter, value: str) -> str:
+    """A number of processes, or auto."""
+    if value != "auto" and not (value.isascii() and value.isdecimal() and int(value) <= MOST):
+        raise click.BadParameter(f"-n takes a number from 0 to {MOST}, or auto, not {value!r}")
+    return value if value == "auto" else str(int(value))
+
+
+def known_seconds(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    """A time that can be waited for."""
+    if value is not None and not 0 < value <= LONGEST:
+        raise click.BadParameter(f"seconds are a number above 0, of at most {LONGEST}, not {value:g}")
+    return value
+
+
+def to_be_written(*paths: Path | None) -> None:
+    """Files that will be written, of those that are named; CouldNotRun before any work where one cannot."""
+    for path in filter(None, paths):
+        try:
+            if path.is_dir():
+                raise IsADirectoryError(0, "Is a directory")
+            if path.exists():
+                with path.open("ab"):
+                    pass
+            files.try_folder(path.parent)
+        except OSError as e:
+            raise CouldNotRun(f"{path} cannot be written: {e.strerror}") from e
+
+
+def in_checkout(path: Path) -> Path:
+    """A file or folder of the repository that is to be made anew; CouldNotRun where we are installed."""
+    root = Path(rnn_spec.__file__).parents[1]
+    if not (root / "pyproject.toml").is_file() or not (root / "tests" / "conformance").is_dir():
+        raise CouldNotRun(f"{path.name} belongs to rnn-spec's repository: it is made anew in a clone of that")
+    return path
 
 
 def _known_failures(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:

@@ -12,7 +12,7 @@ import msgspec
 
 from rnn_spec import trials
 from rnn_spec.cases.records import LEVELS
-from rnn_spec.commands.base import CouldNotRun
+from rnn_spec.commands.base import CouldNotRun, to_be_written
 from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.known import known
 from rnn_spec.report.results import Results
@@ -49,10 +49,10 @@ MAY: optional.
 """
 
 
-def _clause(_: click.Context, __: click.Parameter, value: str) -> Clause:
-    if value.upper() not in clauses():
+def _name(_: click.Context, __: click.Parameter, value: str) -> str:
+    if value.upper() not in clauses() and value.upper() not in areas():
         raise click.BadParameter(f"no clause is called {value!r}; they are {_ranges()}")
-    return clauses()[value.upper()]
+    return value.upper()
 
 
 def _ranges() -> str:
@@ -61,9 +61,22 @@ def _ranges() -> str:
 
 
 @click.command()
-@click.argument("clause", callback=_clause)
-def explain(clause: Clause) -> None:
-    """Say all that is known of CLAUSE: its text and source, its checks, vectors and faults."""
+@click.argument("name", metavar="CLAUSE", callback=_name)
+def explain(name: str) -> None:
+    """Say all that is known of CLAUSE: its text and source, its checks, vectors and faults.
+
+    Of an area, such as REC, the clauses.
+    """
+    if name in clauses():
+        return explain_clause(clauses()[name])
+    for clause in clauses().values():
+        if clause.area == name:
+            click.echo(f"{clause.id} ({clause.level}) {clause.text}")
+    return None
+
+
+def explain_clause(clause: Clause) -> None:
+    """Say all that is known of a clause."""
     click.secho(f"{clause.id} ({clause.level}, level {clause.profile})", bold=True)
     click.echo(f"{clause.text}\n  source: {clause.source}\n  leads to: {clause.leads_to}")
     own = [trial for trial in trials.collect() if trial.clause == clause.id]
@@ -98,6 +111,8 @@ def checklist(results: Path | None, write: bool) -> None:
     if write and results:
         raise click.UsageError("--write writes the empty checklist: it takes no --for")
     outcomes = outcomes_of(results) if results else None
+    if write:
+        to_be_written(Path("CHECKLIST.md"))
     text = "\n".join(lines(outcomes)) + "\n"
     if write:
         Path("CHECKLIST.md").write_text(text, encoding="utf-8")
@@ -110,7 +125,7 @@ def outcomes_of(path: Path) -> dict[str, Counter[str]]:
         found = Results.read(path)
     except OSError as e:
         raise CouldNotRun(f"{path} cannot be read: {e.strerror}") from e
-    except msgspec.DecodeError as e:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise CouldNotRun(f"{path} is not what `rnn-spec check` writes: {e}") from e
     counts: dict[str, Counter[str]] = {}
     for verdict in found.verdicts:

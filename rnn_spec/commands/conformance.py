@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from rnn_spec.commands.base import CouldNotRun
+from rnn_spec.commands.base import CouldNotRun, to_be_written
 from rnn_spec.report import conformance as report
 from rnn_spec.report.results import Results
 
@@ -42,6 +42,7 @@ def add(results: Path, fixtures: Path, name: str, options: str) -> None:
 @click.option("--to", default="CONFORMANCE.md", show_default=True, type=click.Path(path_type=Path))
 def write(fixtures: Path, to: Path) -> None:
     """Write the document from the fixtures."""
+    to_be_written(to)
     try:
         text = report.markdown(report.Fixtures.read(fixtures))
     except ValueError as e:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from rnn_spec.commands.base import CONFORMS, FAILS, CouldNotRun, end
+from rnn_spec.commands.base import CONFORMS, FAILS, CouldNotRun, end, to_be_written
 from rnn_spec.gate import accepted as acceptance
 from rnn_spec.gate import report
 from rnn_spec.gate.compare import VERDICTS, Change, compare
@@ -21,6 +21,8 @@ DEFAULT = ",".join(name for name, verdict in VERDICTS.items() if verdict.fails)
 
 def _verdicts(_: click.Context, __: click.Parameter, value: str) -> list[str]:
     chosen = [word.strip() for word in value.split(",") if word.strip()]
+    if not chosen:
+        raise click.BadParameter("it names no verdict, so that nothing could fail")
     if unknown := [word for word in chosen if word not in VERDICTS]:
         raise click.BadParameter(f"no verdict is called {unknown[0]!r}; they are {', '.join(VERDICTS)}")
     return chosen
@@ -73,6 +75,11 @@ def gate(
     that rnn-spec record wrote). Exits with 0 if nothing fails the gate, 1 if something does, 2 if it could
     not be run.
     """
+    of_model = {"--inputs": inputs, "--prefix": prefix, "--nonlinearity": nonlinearity,
+                "--cuda": cuda or None, "--batch-first": batch_first}  # fmt: skip
+    if not model and (idle := [name for name, value in of_model.items() if value is not None]):
+        raise click.UsageError(f"{idle[0]} is about a --model, and none is given")
+    to_be_written(markdown, json_file)
     from rnn_spec.gate import model as models
     from rnn_spec.gate import run
     from rnn_spec.gate.checkpoints import crossed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rnn_spec.commands.base import CouldNotRun
+from rnn_spec.commands.base import CouldNotRun, in_checkout
 from rnn_spec.gate import archive as archives
 from rnn_spec.gate.history import HISTORY, document, runs, told
 from rnn_spec.gate.recording import Recording, RecordingError
@@ -25,6 +25,8 @@ from rnn_spec.subjects.torch_probes import PROBES
 def history(probe: str, everything: bool, write: bool, add: tuple[Path, ...]) -> None:
     """Show what PROBE came to in each release on record; * stands for anything, as in 'refuse/dropout-*'."""
     try:
+        for target in [HISTORY] * write + [archives.shipped()] * bool(add):
+            in_checkout(target)
         archive = archives.Archive.read()
         if add:
             made = [archives.neutral(Recording.read(path)) for path in add]

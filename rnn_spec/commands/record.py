@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rnn_spec.commands.base import CouldNotRun
+from rnn_spec.commands.base import CouldNotRun, to_be_written
 from rnn_spec.gate.record import describe
 from rnn_spec.gate.record import record as make
 from rnn_spec.gate.recording import RecordingError
@@ -23,6 +23,7 @@ def record(subject: str, path: Path) -> None:
     Probes of the module contract, the bits of the standard cases, and the checks that fail, in one file.
     About a minute.
     """
+    to_be_written(path)
     try:
         python = python_of(subject)
         header = describe(python, subject, f"rnn-spec record {subject} -o {path}")

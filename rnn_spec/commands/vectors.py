@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 import rnn_spec
-from rnn_spec.commands.base import CONFORMS, FAILS, CouldNotRun, end
+from rnn_spec.commands.base import CONFORMS, FAILS, CouldNotRun, end, in_checkout, to_be_written
 from rnn_spec.faulty import find_subject
 from rnn_spec.subjects.base import SubjectError, version_of
 from rnn_spec.vectors import make, records
@@ -65,7 +65,8 @@ def check(where: Path | None) -> None:
 @where
 def write(where: Path | None) -> None:
     """Make every file of DIR anew: computed in balls, linted, and verified by torch before it is written."""
-    folder = where or records.folder()
+    folder = where or in_checkout(records.folder())
+    to_be_written(folder / "schema.json")
     torch = _subject("torch")
     release = version_of(torch, "torch")
     by = f"torch.nn.RNN of {release}: all arrays in float64 and float32, each element within its bound"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import keyword
 import os
 import sys
 from pathlib import Path
@@ -14,7 +16,7 @@ import numpy as np
 
 from rnn_spec import trials, wire
 from rnn_spec.cases.records import LEVELS
-from rnn_spec.commands.base import CouldNotRun, known_clauses
+from rnn_spec.commands.base import CouldNotRun, known_clauses, to_be_written
 from rnn_spec.faulty import find_subject
 from rnn_spec.judge.check import Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity
@@ -39,7 +41,7 @@ def serve(subject: str) -> None:
 
     For example: rnn-spec check 'worker:rnn-spec serve my_layer:MyRNN'
     """
-    out = os.fdopen(os.dup(1), "wb")
+    own = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints goes to stderr, and not between the answers
     try:
         under_test = find_subject(subject)
@@ -51,7 +53,8 @@ def serve(subject: str) -> None:
         under_test.title, version, "Python", levels, list(under_test.dtypes),
         declares=dict(under_test.declares),
     )  # fmt: skip
-    wire.serve(hello, under_test.run, sys.stdin.buffer, out)
+    with os.fdopen(own, "wb") as out:
+        wire.serve(hello, under_test.run, sys.stdin.buffer, out)
 
 
 @click.command()
@@ -69,6 +72,7 @@ def cases(file: Path, wanted: tuple[str, ...], everything: bool) -> None:
 
     Run your program on it anyhow you like, then: rnn-spec judge ANSWERS --cases FILE
     """
+    to_be_written(file)
     limit = sys.maxsize if everything else LARGEST
     try:
         count = answers.save((c for c in suite_cases(wanted) if len(wire.encode(c)) <= limit), file)
@@ -116,6 +120,8 @@ def new_subject(name: str, language: str) -> None:
     if not name.isidentifier():
         raise CouldNotRun(f"{name!r} is not a name for a folder and a module: letters, digits and _ only")
     folder = Path(name)
+    if not folder.exists() and (keyword.iskeyword(name) or importlib.util.find_spec(name)):
+        raise CouldNotRun(f"{name!r} is Python's or another package's: a module of that name is not yours")
     sources = [path for path in (TEMPLATES / language.replace("c++", "cpp")).iterdir() if path.is_file()]
     try:
         folder.mkdir()

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class AnswersSubject(Introduced):
     """``answers:ANSWERS@CASES``: two files of JSON lines."""
 
-    def __init__(self, paths: str) -> None:
+    def __init__(self, paths: str = "") -> None:
         """Read both; SubjectError with the file and line of what is not as the protocol says."""
-        answers, _, cases = paths.partition("@")
+        answers, cases = split(paths)
         self.path = answers
         self.seqs: dict[bytes, int] = {}
         for request in _requests(cases):
@@ -66,6 +66,15 @@ class AnswersSubject(Introduced):
             return Observation(unsupported="a case that is not in the file of cases")
         missing = Observation(error=Error("worker", "missing", f"{self.path} has no answer with seq {seq}"))
         return self.answers.get(seq, missing)
+
+
+def split(paths: str) -> tuple[str, str]:
+    """The two paths, of which either may have an @ in it, as Jenkins's folders have."""
+    parts = paths.split("@")
+    pairs = [("@".join(parts[:i]), "@".join(parts[i:])) for i in range(1, len(parts))]
+    if not pairs or not all(pairs[0]):
+        raise SubjectError(f"answers:{paths} does not name two files: it is answers:ANSWERS@CASES")
+    return next((pair for pair in pairs if all(Path(path).is_file() for path in pair)), pairs[0])
 
 
 def digest(case: Case) -> bytes:

@@ -105,7 +105,7 @@ def test_a_torch_that_cannot_be_imported_exits_with_2(tmp_path: Path, how: str) 
     done = rnn_spec(tmp_path, "check")
 
     assert done.returncode == 2, done.stdout + done.stderr
-    assert sentence in " ".join(done.stdout.split())
+    assert sentence in " ".join((done.stdout + done.stderr).split())
     assert "Traceback" not in done.stdout + done.stderr
 
 
@@ -162,7 +162,7 @@ def test_a_subject_that_returns_rubbish_is_judged_and_the_run_goes_on(
     done = rnn_spec(tmp_path, "check", f"rubbish:{subject}", "--clause", "REC", "--clause", "HID")
 
     assert done.returncode == status, done.stdout + done.stderr
-    assert sentence in " ".join(done.stdout.split())
+    assert sentence in " ".join((done.stdout + done.stderr).split())
     assert Results.read(tmp_path / "rnn-spec-results" / "results.json").complete
 
 
