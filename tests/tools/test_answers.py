@@ -137,7 +137,7 @@ def test_commands_take_a_layer_from_cases_to_a_verdict(
     assert judged.exit_code == 0, judged.output
     assert {"REC-01", "REC-04", "REC-11", "HID-06"} <= passed
     assert missing.exit_code == 2
-    assert "none.jsonl cannot be read: No such file or directory" in missing.output
+    assert "'none.jsonl' does not exist" in missing.output
 
 
 def test_served_subject_answers_as_in_process(tmp_path: Path) -> None:

@@ -60,33 +60,6 @@ def test_a_wrong_subject_fails_at_the_clause_that_says_so(tmp_path: Path, fault:
     assert bool(scripts) == any("reproduction: " in message for message in messages)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["check", "nobody"], "no subject is called 'nobody'"),
-        (["check", "nobody:at_all"], "module 'nobody' cannot be imported"),
-        (["check", "json:loads"], "cannot be made"),
-        (["check", "json:nothing"], "has no 'nothing'"),
-        (["check", "torch:nodevice"], "cannot be made"),
-        (["check", "fault:none"], "no fault is called 'none'"),
-        (["check", "--clause", "XYZ"], "no clause or area is called 'XYZ'"),
-        (["check", "--nonsense"], "No such option"),
-        (["check", "-n", "many"], "takes a number or auto"),
-        (["case", "small"], "does not name a case"),
-        (["case", "tiny-L1-tanh-float32"], "sizes are"),
-        (["case", "small-L1-sin-float32"], "'sin' is not a flag"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_bad_input_exits_with_2_and_one_sentence(tmp_path: Path, arguments: list[str], sentence: str) -> None:
-    """What cannot be run is said in a sentence, without a traceback, and exits with 2."""
-    done = rnn_spec(tmp_path, *arguments)
-
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert sentence in " ".join((done.stdout + done.stderr).split())
-    assert "Traceback" not in done.stdout + done.stderr
-
-
 BROKEN = {
     "torch missing": (
         "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')",

@@ -128,7 +128,7 @@ def test_a_name_that_two_have_means_none(
         ("module_that_breaks:X", "module 'module_that_breaks' cannot be imported (ZeroDivisionError"),
         ("subjects_of_mine:Nothing", "module 'subjects_of_mine' has no 'Nothing'"),
         ("subjects_of_mine:Holder.Outer", "has no 'Holder.Outer'"),
-        ("subjects_of_mine:", "has no ''"),
+        ("subjects_of_mine:", "ends where its other half should follow"),
         ("subjects_of_mine:number", "'number' is neither a Subject nor makes one"),
         ("subjects_of_mine:other", "is a dict, not an rnn_spec.Subject"),
         ("subjects_of_mine:Broken", "cannot be made (RuntimeError: no licence found)"),
