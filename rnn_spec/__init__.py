@@ -4,6 +4,7 @@ __version__ = "0.1.0"
 
 from rnn_spec.assertion import assert_conforms
 from rnn_spec.cases.records import Call, Case, Cotangents, Error, Expectation, Observation
+from rnn_spec.in_pytest import parametrize
 from rnn_spec.spec.model import Config
 from rnn_spec.subjects.base import Subject
 
@@ -17,4 +18,5 @@ __all__ = [
     "Observation",
     "Subject",
     "assert_conforms",
+    "parametrize",
 ]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rnn_spec.judge.check import fingerprint
-from rnn_spec.plugin import run_suite, trial
+from rnn_spec.plugin import run_suite, suite, trial
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rnn_spec.cases.records import Case, Observation
     from rnn_spec.judge.trial import Trial
 
@@ -61,6 +64,19 @@ class Collector:
 def collect() -> list[Trial]:
     """Every check of the suite."""
     collector = Collector()
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), apart():
         run_suite([], plugins=[collector])
     return collector.trials
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """A place where the suite's modules are nobody else's: another's test module may have the name of one."""
+    names = {path.stem for path in suite().glob("test_*.py")}
+    others = {name: sys.modules.pop(name) for name in names & set(sys.modules)}
+    try:
+        yield
+    finally:
+        for name in names & set(sys.modules):
+            del sys.modules[name]
+        sys.modules.update(others)

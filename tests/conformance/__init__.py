@@ -1,0 +1,1 @@
+"""The conformance suite: a module for each topic, for any subject."""

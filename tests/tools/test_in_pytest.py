@@ -1,0 +1,188 @@
+"""`rnn_spec.parametrize`: the suite in a test module of one's own; and the shipped suite by ``--pyargs``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import rnn_spec
+
+CHECKOUT = Path(__file__).parents[2]
+SUBJECT = """
+from rnn_spec.subjects.spec import SpecSubject
+
+class Mine(SpecSubject):
+    name = "mine"
+    levels = frozenset({"cell", "sequence"})
+
+    def run(self, case):
+        if case.input.shape[1] == 0:
+            raise LookupError("an empty batch")
+        return super().run(case)
+"""
+MODULE = """
+import rnn_spec
+from mine import Mine
+
+@rnn_spec.parametrize(Mine, clauses=["EDG-02", "HID-06", "DRP-01"])
+def test_mine(check):
+    check()
+
+def test_another():
+    assert True
+"""
+KNOWN = """
+[[known]]
+id = "no-empty-batch"
+checks = ["test_edges.py::test_batch_of_none[*"]
+message = "an empty batch"
+happens = "A batch of 0 is refused."
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project with a layer that refuses a batch of 0, and a test module called as one of the suite's."""
+    (tmp_path / "mine.py").write_text(SUBJECT)
+    (tmp_path / "test_edges.py").write_text(MODULE)
+    (tmp_path / "known.toml").write_text(KNOWN)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str, autoload: bool = False, at: Path = CHECKOUT) -> tuple[int, str]:
+    """pytest in that folder: its exit status and what it said."""
+    environment = {**os.environ, "PYTHONPATH": str(at)}
+    environment |= {} if autoload else {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "pytest", "-rA", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def outcomes(folder: Path) -> Counter[str]:
+    """What junit.xml says of the tests of the suite: how many came to what."""
+    cases = [c for c in ET.parse(folder / "junit.xml").iter("testcase") if c.get("name", "").count("::")]
+    return Counter(c[0].tag if len(c) else "passed" for c in cases)
+
+
+def test_it_is_public() -> None:
+    """`parametrize` is one of the package's own names."""
+    assert "parametrize" in rnn_spec.__all__
+
+
+def test_one_test_for_each_check(folder: Path) -> None:
+    """Each has its check's id; what fails says clause and case, and what is not claimed is skipped."""
+    status, said = run(folder, "--junitxml=junit.xml")
+
+    assert status == 1
+    assert "FAILED test_edges.py::test_mine[test_edges.py::test_batch_of_none[small-L1-tanh-float32]]" in said
+    assert "EDG-02 (SHOULD) A batch of 0 gives" in said
+    assert "case: small-L1-tanh-float32~batch of 0" in said
+    assert "not claimed: dropout" in said
+    assert 'mine.py", line 10, in run' in said
+    assert "in_pytest.py" not in said.partition("short test summary")[0]
+    found = outcomes(folder)
+    assert found["failure"]
+    assert found["passed"]
+    assert found["skipped"]
+
+
+def test_expected_failures_are_xfails(folder: Path) -> None:
+    """With a file of known failures the run is green, and each of them an xfail that says what happens."""
+    module = folder / "test_edges.py"
+    module.write_text(MODULE.replace("clauses=", "known='known.toml', clauses="))
+
+    status, said = run(folder)
+
+    assert status == 0, said
+    assert "XFAIL test_edges.py::test_mine[test_edges.py::test_batch_of_none[" in said
+    assert "no-empty-batch: A batch of 0 is refused." in said
+
+
+def test_a_known_failure_that_passes_fails(folder: Path) -> None:
+    """The file is strict: what it expects has to fail."""
+    (folder / "known.toml").write_text(KNOWN.replace("test_edges.py::test_batch_of_none[*", "*"))
+    (folder / "test_edges.py").write_text(MODULE.replace("clauses=", "known='known.toml', clauses="))
+
+    status, said = run(folder)
+
+    assert status == 1
+    assert "known failure 'no-empty-batch' passes: take it out of known.toml" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("an empty batch", "("), "known failure 'no-empty-batch': message is no regular expression"),
+        (("test_batch_of_none", "test_nothing"), "no check is called 'test_edges.py::test_nothing[*'"),
+    ],
+)  # fmt: skip
+def test_a_bad_file_is_one_sentence(folder: Path, change: tuple[str, str], sentence: str) -> None:
+    """A file that cannot be used, or expects what no check shows, ends the collection with a sentence."""
+    (folder / "known.toml").write_text(KNOWN.replace(*change))
+    (folder / "test_edges.py").write_text(MODULE.replace("clauses=", "known='known.toml', clauses="))
+
+    status, said = run(folder)
+
+    assert status == 2
+    assert sentence in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [("'nobody'", "no subject is called 'nobody'"), ("'mine:Nobody'", "module 'mine' has no 'Nobody'")],
+)
+def test_a_name_that_means_nothing_is_one_sentence(folder: Path, argument: str, sentence: str) -> None:
+    """A subject may be given by name, and one that is none is refused when the tests are collected."""
+    (folder / "test_edges.py").write_text(MODULE.replace("(Mine", f"({argument}"))
+
+    status, said = run(folder)
+
+    assert status == 2
+    assert sentence in said
+
+
+def test_k_x_and_lf_select_as_ever(folder: Path) -> None:
+    """-k takes parts of ids, -x stops at the first failure, --lf runs again what failed."""
+    assert run(folder, "-k", "test_last_output and float64")[0] == 0
+
+    status, said = run(folder, "-x")
+    assert status == 1
+    assert "1 failed" in said
+
+    status, said = run(folder, "--lf")
+    assert status == 1
+    assert "passed" not in said.splitlines()[-1]
+
+
+def test_it_runs_on_two_processes_beside_other_plugins(folder: Path) -> None:
+    """xdist and whatever else is installed: the same outcomes."""
+    run(folder, "--junitxml=junit.xml")
+    alone = outcomes(folder)
+
+    status, said = run(folder, "-n2", "--junitxml=junit.xml", autoload=True)
+
+    assert status == 1, said
+    assert outcomes(folder) == alone
+
+
+def test_the_shipped_suite_runs_by_pyargs(folder: Path, tmp_path: Path) -> None:
+    """In an installed package `pytest --pyargs rnn_spec.conformance` is the suite, for any subject."""
+    installed = tmp_path / "site" / "rnn_spec"
+    shutil.copytree(CHECKOUT / "rnn_spec", installed, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(CHECKOUT / "tests" / "conformance", installed / "conformance")
+    arguments = ["-p", "rnn_spec.plugin", "--subject=mine:Mine", "--clause=HID-06", "--clause=EDG-02"]
+
+    status, said = run(folder, "--pyargs", "rnn_spec.conformance", *arguments, at=installed.parent)
+
+    assert status == 1, said
+    assert "mine (NumPy" in said
+    assert "an empty batch" in said
