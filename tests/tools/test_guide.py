@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,3 +86,16 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
 
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_backward_failure_is_reported_as_the_guide_shows() -> None:
+    """The function in the guide answers with the gradients, or with the forward results and an error."""
+    (source,) = re.findall(r"^  ```python\n(.*?)^  ```", GUIDE, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(textwrap.dedent(source), names)
+
+    right = names["answer"](1, 2, lambda: {"input": 3})
+    wrong = names["answer"](1, 2, lambda: sum(3))  # type: ignore[call-overload]
+
+    assert (right.output, right.h_n, right.gradients, right.error) == (1, 2, {"input": 3}, None)
+    assert (wrong.output, wrong.h_n, wrong.error.phase, wrong.error.type) == (1, 2, "backward", "TypeError")
