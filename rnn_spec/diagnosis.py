@@ -20,7 +20,7 @@ faults are named that reproduce a part of its wrong answers and every right one.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, combinations, islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -69,14 +69,15 @@ class Diagnosis:
     explained: int
     failing: int
     of: str = "failed checks"
+    area: str = ""
 
     def __str__(self) -> str:
         """A sentence."""
         what = "; and ".join(f"{f.sentence.rstrip('.')} ({f.name})" for f in self.faults)
-        in_part = "in part " if self.explained < self.failing else ""
-        return (
-            f"{in_part}behaves as if: {what}; explains {self.explained} of {self.failing} {self.of} looked at"
-        )
+        in_part = "in part " if self.area or self.explained < self.failing else ""
+        where = f" in {self.area}" * bool(self.area)
+        explained = f"explains {self.explained} of {self.failing} {self.of} looked at{where}"
+        return f"{in_part}behaves as if: {what}; {explained}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +201,7 @@ def differences(
 ) -> Iterable[tuple[str, float]]:
     """How far two answers to a case are from each other, part by part: errors, facts and arrays.
 
-    A fact that the first does not tell is as it should be.
+    A fact or a gradient that the first does not tell is as it should be.
     """
     yield "error", 0.0 if bool(one.error) == bool(two.error) else FAR
     if one.error or two.error:
@@ -217,7 +218,9 @@ def differences(
     rounding = (c.input_size + c.hidden_size + 2) * u
     bounds = answered.bounds | dict.fromkeys({*written, *wrote}, loosest)
     for name in {*arrays, *others}:
-        if name not in arrays or name not in others or arrays[name].shape != others[name].shape:
+        if name not in arrays and name.startswith("grad "):
+            yield name, 0.0
+        elif name not in arrays or name not in others or arrays[name].shape != others[name].shape:
             yield name, FAR
         elif bound := bounds.get(name):
             yield name, apart(arrays[name], others[name], bound, rounding)
@@ -266,12 +269,17 @@ def apart(one: np.ndarray, two: np.ndarray, bound: Bound, rounding: float) -> fl
 
 def fails(trial: Trial, subject: Answers, memory: Memory) -> bool:
     """Whether a check fails on a subject; not if it breaks, or is not claimed."""
+    return bool(judged(trial, subject, memory))
+
+
+def judged(trial: Trial, subject: Answers, memory: Memory) -> bool | None:
+    """Whether a check fails on a subject; None if it breaks, or is not claimed."""
     try:
         trial.judge(subject, memory)
     except Nonconformity:
         return True
     except Exception:
-        return False
+        return None
     return False
 
 
@@ -279,11 +287,18 @@ class Evidence:
     """What is seen of a subject some of whose checks failed; it is asked each case once."""
 
     def __init__(
-        self, subject: Any, failed: Sequence[str], right: Right, trials: Sequence[Trial] = ()
+        self,
+        subject: Any,
+        failed: Sequence[str],
+        right: Right,
+        trials: Sequence[Trial] = (),
+        *,
+        narrow: bool = False,
     ) -> None:
         """Call a part of the failed checks again, and ask some standard cases.
 
-        Checks that look at a torch.nn.Module are left out, for the spec is none.
+        Checks that look at a torch.nn.Module are left out, for the spec is none. `narrow`: of wrong answers
+        only those are looked at that the failed checks ask for, as there may be others wrong in other ways.
         """
         self.subject, self.right, self.memory = subject, right, Memory()
         self.trials = trials or collect()
@@ -304,7 +319,9 @@ class Evidence:
                 asked |= watch.asked
                 self.failed.append(trial)
                 self.note(trial, watch)
+        self.narrow = False
         self.look(list(asked.values())[:CASES])
+        self.narrow = narrow
         recipes = standard()
         self.look(r.case() for r in recipes[:: len(recipes) // PASSING])
 
@@ -361,20 +378,29 @@ class Evidence:
         )
 
     def guilty(self, suspect: Suspect, fault: Fault) -> bool:
+        """Whether the subject is convicted of the fault, and answers what that asked as the suspect does."""
+        return self.convicted(suspect, fault) and self.fitted(suspect)
+
+    def convicted(self, suspect: Suspect, fault: Fault) -> bool:
         """Whether the checks of the fault's own clause that fail on the suspect fail on the subject, too.
 
-        The cases that they ask are from then on looked at, too.
+        Those that it does not claim are no evidence. The cases that they ask are from then on looked at, too.
         """
         own = spread([trial for trial in self.trials if trial.clause == fault.clause])
-        outcomes = []
-        for trial in islice((trial for trial in own if suspect.fails(trial)), CONVICTING):
+        outcomes: list[tuple[Trial, bool]] = []
+        for trial in (trial for trial in own if suspect.fails(trial)):
             watch = Watch(self.subject)
-            outcomes.append((trial, fails(trial, watch, self.memory)))
+            failed = judged(trial, watch, self.memory)
+            if failed is None:
+                continue
+            outcomes.append((trial, failed))
             self.note(trial, watch)
-            if not outcomes[-1][1] and trial.id not in self.drawn:
+            if not failed and trial.id not in self.drawn:
                 return False
             self.look(watch.asked.values())
-        return self.alike(outcomes) and self.fitted(suspect)
+            if len(outcomes) == CONVICTING:
+                break
+        return bool(outcomes) and self.alike(outcomes)
 
     def note(self, trial: Trial, watch: Watch) -> None:
         """Remember whether a check looks at what is drawn at random, so that its outcome is, too."""
@@ -391,7 +417,8 @@ class Evidence:
         new = [case for case in cases if case.id not in self.looked]
         self.looked |= {case.id for case in new}
         for answered in sorted(filter(None, map(self.answer, new)), key=lambda a: a.case.input.size):
-            (self.passing if answered.conforms else self.failing).append(answered)
+            if answered.conforms or not self.narrow:
+                (self.passing if answered.conforms else self.failing).append(answered)
 
     def residual(self, suspect: Suspect) -> float:
         """How far a suspect's own answers are from the subject's, over all that was looked at."""
@@ -451,15 +478,21 @@ def diagnose(subject: Any, failed: Sequence[str], trials: Sequence[Trial] = ()) 
     if not seen.failed:
         return []
     suspects = [Suspect((f,), right) for f in FAULTS.values() if f.of != MODULE]
+    return (
+        of_all(seen, suspects)
+        or (seen.failing and of_all(seen, [Suspect(pair, right) for pair in pairs(seen, suspects)]))
+        or by_area(subject, failed, right, seen.trials, suspects)
+    )
+
+
+def of_all(seen: Evidence, suspects: Iterable[Suspect]) -> list[Diagnosis]:
+    """The suspects that reproduce all that is seen, best first."""
     found = [suspect for suspect in suspects if seen.explained(suspect)]
-    if not found and seen.failing:
-        found = [s for pair in pairs(seen, suspects) if seen.explained(s := Suspect(pair, right))]
     otherwise = seen.tell_apart(found)
     found = [s for s in found if seen.fitted(s)]
     fewest = min((otherwise[s] for s in found), default=0)
     found = sorted((s for s in found if otherwise[s] == fewest), key=seen.residual)
-    whole = [Diagnosis(s.faults, len(seen.failed), len(seen.failed)) for s in found]
-    return whole or in_part(seen, suspects)
+    return [Diagnosis(s.faults, len(seen.failed), len(seen.failed)) for s in found]
 
 
 def pairs(seen: Evidence, suspects: Sequence[Suspect]) -> list[tuple[Fault, Fault]]:
@@ -508,18 +541,38 @@ def in_part(seen: Evidence, suspects: Sequence[Suspect]) -> list[Diagnosis]:
     wrong = [a for a in seen.failing if not (a.observation.error or blameless.fits(a))]
     few = [answered for answered in sample(seen) if answered in wrong]
     suspects = [s for s in suspects if any(map(s.fits, few)) and all(map(s.fits, seen.passing))]
+    suspects = [s for s in suspects if all(seen.convicted(s, fault) for fault in s.faults)]
     counts = {s: sum(map(s.fits, wrong)) for s in suspects}
     most = max(counts.values(), default=0)
     left = [s for s in suspects if counts[s] == most > 1]
     return [Diagnosis(s.faults, most, len(seen.failing), "wrong answers") for s in left[:NAMED]]
 
 
+def by_area(
+    subject: Any, failed: Sequence[str], right: Right, trials: Sequence[Trial], suspects: Sequence[Suspect]
+) -> list[Diagnosis]:
+    """For each area in which checks failed, the faults that reproduce what failed there, or a part of it."""
+    areas: dict[str, list[str]] = defaultdict(list)
+    clause_of = {trial.id: trial.clause for trial in trials}
+    for id in filter(clause_of.get, failed):
+        areas[clauses()[clause_of[id]].area].append(id)
+    found: dict[tuple[Fault, ...], Diagnosis] = {}
+    for area, ids in areas.items():
+        seen = Evidence(subject, ids, right, trials, narrow=True)
+        for diagnosis in of_all(seen, suspects) or in_part(seen, suspects):
+            found.setdefault(diagnosis.faults, replace(diagnosis, area=area))
+    return list(found.values())
+
+
 def sentences(subject: Any, failed: Sequence[str]) -> list[str]:
     """What is to be said of a subject whose checks of these ids failed."""
     right, wanted, trials = Right(), set(failed), collect()
+    if wanted - {trial.id for trial in trials}:
+        trials = collect(exhaustive=True)
     found = [str(diagnosis) for diagnosis in diagnose(subject, failed, trials)]
     if found:
         return found
-    if not any(right.passes(trial) for trial in trials if trial.id in wanted):
+    asked = [trial for trial in trials if trial.id in wanted]
+    if len(asked) == len(wanted) and not any(right.passes(trial) for trial in asked):
         return ["what failed is the module around the recurrence, and none of its answers"]
     return ["behaves like no named fault, and like no two of them"]

@@ -61,11 +61,11 @@ class Collector:
         return True
 
 
-def collect() -> list[Trial]:
-    """Every check of the suite."""
+def collect(*, exhaustive: bool = False) -> list[Trial]:
+    """Every check of the suite, of a standard or of an exhaustive run."""
     collector = Collector()
     with contextlib.redirect_stdout(io.StringIO()), apart():
-        run_suite([], plugins=[collector])
+        run_suite(["--exhaustive"] if exhaustive else [], plugins=[collector])
     return collector.trials
 
 

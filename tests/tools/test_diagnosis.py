@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +52,11 @@ NAMED = (
     "dropout-scaled-by-keep",
     "float64-in-float32",
     "grad-w_hh-last-step-lost",
+    "grad-w_ih-from-own-output",
+    "grad-biases-zero",
+    "grad-biases-doubled",
+    "grad-carry-not-added",
+    "grad-truncated-after-1",
 )
 
 
@@ -140,6 +146,84 @@ def test_one_thing_wrong_of_several_is_named_in_part(trials: list[Trial]) -> Non
 
     assert said.startswith("in part behaves as if: ")
     assert "(lengths-ignored)" in said
+
+
+def detached(name: str, trials: list[Trial], **changes: Any) -> list[str]:
+    """What is said of a subject with this fault whose backward pass gives no gradient of h_0."""
+
+    class Detached(type(faulty_spec(FAULTS[name]))):  # type: ignore[misc]
+        def run(self, case: Case) -> Observation:
+            answer: Observation = super().run(case)
+            gradients = {name: g for name, g in answer.gradients.items() if name != "h_0"}
+            return replace(answer, gradients=gradients)
+
+    subject = type("Detached", (Detached,), changes)()
+    return sentences(subject, failed(subject, trials, {"GRD-01", "GRD-03", "GRD-04"}))
+
+
+def test_a_state_that_is_detached_is_named_without_a_gradient_of_h_0(trials: list[Trial]) -> None:
+    """A fault is compared on the arrays that the subject answered, and on no others."""
+    found = detached("grad-truncated-after-1", trials)
+
+    assert "(grad-truncated-after-1)" in found[0]
+    assert not found[0].startswith("in part")
+
+
+def test_a_layer_with_one_bias_is_told_what_is_wrong_with_its_gradient(trials: list[Trial]) -> None:
+    """Both of torch's bias gradients are wrong at once where a layer has one, in float32 alone, too."""
+    found = detached("grad-biases-zero", trials, dtypes=("float32",))
+
+    assert found[0].startswith("behaves as if: The gradient of bias_ih and of bias_hh is zero")
+
+
+def test_three_things_wrong_are_named_area_by_area(trials: list[Trial]) -> None:
+    """Where neither one fault nor two explain everything, each area is told the fault that shows there."""
+    names = ("lengths-ignored", "dropout-not-scaled", "grad-biases-zero")
+    subject = faulty_spec(*(FAULTS[name] for name in names))
+
+    found = sentences(subject, failed(subject, trials, {"PCK-01", "PCK-02", "DRP-05", "GRD-03", "GRD-04"}))
+
+    assert all(sentence.startswith("in part behaves as if: ") for sentence in found)
+    assert all(any(f"({name})" in sentence for sentence in found) for name in names)
+    assert len(found) == len(names)
+
+
+def test_no_fault_is_named_in_part_that_the_subject_is_not_convicted_of(trials: list[Trial]) -> None:
+    """relu of NaN is 0, and tanh is wrong, too: nobody says that relu has another threshold."""
+
+    class Mixed(SpecSubject):
+        numbers = faulty_spec(FAULTS["relu-of-nan-is-0"])
+
+        def run(self, case: Case) -> Observation:
+            if case.lengths is not None:
+                raise NotImplementedError("lengths")
+            answer = self.numbers.run(case)
+            if answer.output is not None and case.config.nonlinearity == "tanh":
+                answer.output[..., 0] *= 1.0371
+            return answer
+
+    found = sentences(Mixed(), failed(Mixed(), trials, {"EDG-06", "EDG-07", "NLN-01", "NLN-03", "PCK-01"}))
+
+    assert any("(relu-of-nan-is-0)" in sentence for sentence in found)
+    assert not any("threshold" in sentence for sentence in found)
+
+
+def test_checks_of_an_exhaustive_run_have_answers(trials: list[Trial]) -> None:
+    """What failed there alone is no matter of the module around the recurrence."""
+
+    class Now(SpecSubject):
+        def run(self, case: Case) -> Observation:
+            answer = super().run(case)
+            if "input" in answer.gradients and case.input.ndim == 3:
+                answer.gradients["input"][::2, ..., 0] *= 1.0371
+            return answer
+
+    known = {trial.id for trial in trials}
+    more = [t for t in collect(exhaustive=True) if t.id not in known and t.clause == "GRD-06"]
+
+    found = sentences(Now(), failed(Now(), more[:60], {"GRD-06"}))
+
+    assert found == ["behaves like no named fault, and like no two of them"]
 
 
 def test_a_module_whose_answers_are_right_is_told_so(trials: list[Trial]) -> None:

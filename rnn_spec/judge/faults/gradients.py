@@ -216,6 +216,22 @@ for k in (1, 8, 64, 256):
     )
 
 
+class Forgetful(Adjoint):
+    """An adjoint that works out every carry, and adds only the first, h_n's, to what comes from output."""
+
+    steps = 0
+
+    def delta(self, g_y: Any, carry: Any, slope: Any) -> Any:
+        """The cotangent of z_t, without the carry after the last step."""
+        self.steps += 1
+        return super().delta(g_y, carry if self.steps == 1 else carry * 0, slope)
+
+
+@fault("grad-carry-not-added", "GRD-03", "What comes back from the next step is added to no step's.", ADJOINT)
+def scan(self: Adjoint, tape: Any, g_y: Any, carry: Any, alive: Any) -> Any:
+    return Adjoint.scan(Forgetful(self.rnn), tape, g_y, carry, alive)
+
+
 @fault("grad-carry-transposed", "GRD-01", "The carry passes through W_hh transposed.", ADJOINT)
 def carry(self: Adjoint, delta: Any, tape: Any) -> Any:
     return delta @ tape.weights.hh.T
