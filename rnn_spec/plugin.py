@@ -518,7 +518,8 @@ def run_suite(arguments: Sequence[str], plugins: Sequence[object] = ()) -> int:
     loaded = ["-pxdist.plugin", "-prnn_spec.plugin", *(f"-pno:{name}" for name in UNUSED)]
     quiet = ["-qq", "--tb=no", "-rN"]
     with settled() as environment:
-        environment.delenv("PYTEST_ADDOPTS", raising=False)
+        for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+            environment.delenv(name, raising=False)
         environment.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         options = [*places, *loaded, *quiet, "--whole", str(folder), *arguments]
         return int(pytest.main(options, plugins=plugins))

@@ -174,7 +174,7 @@ def full() -> Iterator[Recipe]:
 @cache
 def standard() -> tuple[Recipe, ...]:
     """The standard selection, as it is checked in."""
-    return tuple(Recipe.parse(line) for line in STANDARD.read_text().split())
+    return tuple(Recipe.parse(line) for line in STANDARD.read_text(encoding="utf-8").split())
 
 
 def aspects(recipe: Recipe) -> set[tuple[tuple[str, Any], ...]]:
@@ -210,4 +210,4 @@ def select() -> list[str]:
 
 
 if __name__ == "__main__":
-    STANDARD.write_text("".join(f"{id}\n" for id in select()))
+    STANDARD.write_text("".join(f"{id}\n" for id in select()), encoding="utf-8")

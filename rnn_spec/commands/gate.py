@@ -117,10 +117,14 @@ def gate(
             report.write(markdown, report.markdown(result))
         if json_file:
             json_file.write_text(report.as_json(result) + "\n", encoding="utf-8")
-    except RecordingError as e:
-        raise CouldNotRun(str(e)) from e
-    except OSError as e:
-        raise CouldNotRun(f"{e.filename} cannot be written: {e.strerror}") from e
+    except (RecordingError, OSError) as e:
+        said = f"{e.filename} cannot be written: {e.strerror}" if isinstance(e, OSError) else str(e)
+        summary, annotation = report.not_run(said)
+        if markdown and not isinstance(e, OSError):
+            report.write(markdown, summary)
+        if annotate:
+            click.echo(annotation)
+        raise CouldNotRun(said) from e
     for line in report.annotated(result) if annotate else ():
         click.echo(line)
     end(CONFORMS if result.passes else FAILS)

@@ -8,7 +8,7 @@ import click
 
 from rnn_spec.commands.base import CouldNotRun, in_checkout
 from rnn_spec.gate import archive as archives
-from rnn_spec.gate.history import HISTORY, document, runs, told
+from rnn_spec.gate.history import HISTORY, document, told_in_turn
 from rnn_spec.gate.recording import Recording, RecordingError
 from rnn_spec.judge.known import matches
 from rnn_spec.subjects.torch_probes import PROBES
@@ -44,12 +44,12 @@ def history(probe: str, everything: bool, write: bool, add: tuple[Path, ...]) ->
     if not found:
         raise CouldNotRun(f"no probe is called {probe!r}: areas are {', '.join(areas())}")
     for id in found:
-        lines = runs(archive, id)
+        lines = list(told_in_turn(archive, id))
         if everything or len(lines) > 1 or len(found) == 1:
             click.secho(id, bold=True)
             click.echo(f"  {PROBES[id].sentence if id in PROBES else 'not asked any more'}")
-            for releases, fact in lines:
-                click.echo(f"    {releases}: {told(fact)}")
+            for releases, words in lines:
+                click.echo(f"    {releases}: {words}")
 
 
 def areas() -> list[str]:

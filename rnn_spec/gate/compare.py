@@ -183,6 +183,11 @@ def _brief(value: Any) -> str:
     return "" if value is None else f": {shown(value)}"
 
 
+def difference(a: Fact | None, b: Fact | None) -> str:
+    """What differs of two facts that came of one probe, in words."""
+    return _fact("", None, a, b).says
+
+
 def said(fact: Fact) -> str:
     """What came of a probe, in words."""
     if fact.died is not None:

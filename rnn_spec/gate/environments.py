@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SIZES = "about 200 MB as a CPU wheel, gigabytes with CUDA"
 PYTHONS = (("1.0", "3.6"), ("1.4", "3.8"), ("1.8", "3.9"), ("1.11", "3.10"), ("1.13", "3.11"))
 """From which release of torch on there are wheels for which Python; the last row that is not newer holds."""
+PYTHON = Path("Scripts", "python.exe") if os.name == "nt" else Path("bin", "python")
+"""Where an environment has its Python."""
 NUMPY_2 = "2.3"
 """The first release of torch that was built against NumPy 2."""
 
@@ -46,8 +48,8 @@ def find(name: str) -> Recording | Path | str:
     if found := version(name):
         return found
     path = Path(name).expanduser()
-    if (path / "bin" / "python").exists():
-        return path / "bin" / "python"
+    if (path / PYTHON).exists():
+        return path / PYTHON
     if path.is_file() and os.access(path, os.X_OK):
         return path.absolute()
     if path.is_file():
@@ -64,7 +66,7 @@ def installed(release: str, python: str | None, say: Callable[[str], None]) -> P
     """
     base = python or sys.executable
     where = cache() / "environments" / f"torch-{release}-{Path(base).name if python else _tag()}"
-    found = where / "bin" / "python"
+    found = where / PYTHON
     if found.exists():
         return found
     say(f"torch {release} is not installed yet: installing it in {where} ({SIZES})")
@@ -94,7 +96,7 @@ def _make(where: Path, base: str, release: str, say: Callable[[str], None]) -> N
     )
     numpy = "numpy" if Version(release) >= Version(NUMPY_2) else "numpy<2"
     say(f"pip install torch=={release} {numpy}")
-    pip = [str(where / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
+    pip = [str(where / PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
     _run([*pip, f"torch=={release}", numpy], release)
 
 
@@ -106,5 +108,6 @@ def _run(command: list[str], release: str) -> None:
         raise RecordingError(f"{command[0]} cannot be run: {e.strerror}") from e
     if done.returncode:
         wanted = [python for first, python in PYTHONS if Version(first) <= Version(release)]
-        hint = f"; its wheels are for Python {wanted[-1]}: pass --python python{wanted[-1]}" if wanted else ""
+        other = wanted and f"python{wanted[-1]}" != _tag()
+        hint = f"; its wheels are for Python {wanted[-1]}: pass --python python{wanted[-1]}" if other else ""
         raise RecordingError(f"torch {release} cannot be installed, pip says why above{hint}")

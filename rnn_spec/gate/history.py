@@ -14,8 +14,9 @@ import msgspec
 
 import rnn_spec
 from rnn_spec.gate.archive import value_at
-from rnn_spec.gate.compare import VERDICTS, Change, compare, said
+from rnn_spec.gate.compare import VERDICTS, Change, compare, difference, said
 from rnn_spec.judge.known import matches
+from rnn_spec.report.markdown import escaped
 from rnn_spec.subjects.torch_probes import PROBES
 
 if TYPE_CHECKING:
@@ -90,6 +91,15 @@ def told(fact: Fact | None) -> str:
     return said(fact) + "".join(f"; warns {w.category} {w.message!r}" for w in fact.warnings)
 
 
+def told_in_turn(archive: Archive, id: str) -> Iterator[tuple[str, str]]:
+    """What came of a probe by releases; where a text is cut, what is other than before it."""
+    before: Fact | None = None
+    for releases, fact in runs(archive, id):
+        words = told(fact)
+        yield releases, difference(before, fact) if before and words.endswith(" ...") else words
+        before = fact
+
+
 def document(archive: Archive) -> str:
     """HISTORY.md."""
     order = archive.order
@@ -150,10 +160,3 @@ def line(same: list[Change]) -> str:
     names += f" and {len(same) - ALIKE} more" if len(same) > ALIKE else ""
     urls = dict.fromkeys(link.url for link in links() for c in same if link.fits(c))
     return f"{names}: {escaped(outcome(same[0]))}" + "".join(f" ({url})" for url in urls)
-
-
-def escaped(text: str) -> str:
-    """The text, with what Markdown would take for its own made plain."""
-    for mark in "\\`*_<>|":
-        text = text.replace(mark, f"\\{mark}")
-    return text

@@ -14,7 +14,10 @@ from rich.text import Text
 
 from rnn_spec.gate.compare import VERDICTS, Change, headroom
 from rnn_spec.gate.recording import Header
+from rnn_spec.report.markdown import escaped
 
+SHOWN = 10
+"""How many annotations of a kind GitHub shows in a step."""
 FEW = 3
 """More cases than this that moved under one verdict are told in one line."""
 
@@ -65,7 +68,10 @@ class Result(msgspec.Struct, frozen=True):
         """One sentence."""
         counts = [f"{n} {v}" for v in VERDICTS if (n := sum(c.verdict == v for c in self.changes))]
         what = f"{len(self.changes)} changes ({', '.join(counts)})" if counts else "nothing changed"
-        fails = f"{len(self.failing) + len(self.problems)} of them fail the gate"
+        fails = f"{len(self.failing)} of them fail the gate"
+        if self.problems:
+            n = len(self.problems)
+            fails += f", and so does {n} stale entry" if n == 1 else f", and so do {n} stale entries"
         return f"{self.title}: {what}; " + ("the gate passes" if self.passes else fails)
 
 
@@ -156,19 +162,15 @@ def markdown(result: Result) -> str:
         for said, changes in blocks:
             for change in changes:
                 clause = f" `{change.clause}`" if change.clause else ""
-                accepted = f" (accepted: {_escaped(change.accepted)})" if change.accepted else ""
-                lines.append(f"- {mark(result, change)[0]} {_escaped(change.line)}{clause}{accepted}")
-            lines += [f"  - *{_escaped(said)}*"] if said else []
+                accepted = f" (accepted: {escaped(change.accepted)})" if change.accepted else ""
+                sign = mark(result, change)[0]
+                lines.append(f"- {escaped(f'{sign} {change.line}')}{clause}{accepted}")
+            lines += [f"  - *{escaped(said)}*"] if said else []
         lines += ["", "</details>", ""]
-    lines += [f"- {_escaped(note)}" for note in result.circumstances() + result.notes] + [
-        f"- ✗ {_escaped(p)}" for p in result.problems
+    lines += [f"- {escaped(note)}" for note in result.circumstances() + result.notes] + [
+        f"- ✗ {escaped(p)}" for p in result.problems
     ]
     return "\n".join(lines) + "\n"
-
-
-def _escaped(text: str) -> str:
-    """Text that Markdown does not read as anything else: what a torch says is not trusted."""
-    return "".join(f"\\{c}" if c in r"\`*_[]<>|#~@!$&" else c for c in text)
 
 
 def as_json(result: Result) -> str:
@@ -181,16 +183,36 @@ def as_json(result: Result) -> str:
 
 
 def annotated(result: Result) -> Iterator[str]:
-    """A workflow command for each change, failing ones first: errors fail the gate, the rest are notices."""
+    """Workflow commands, failing changes first: errors fail the gate, the rest are notices.
+
+    GitHub shows SHOWN of each kind in a step: the last of more says how many are left out.
+    """
+    found: dict[str, list[str]] = {"error": [], "notice": []}
+    for level, title, said in _annotations(result):
+        found[level].append(f"::{level} title={_command(title, ':,')}::{_command(said)}")
+    for level, lines in found.items():
+        left = len(lines) - SHOWN
+        yield from lines if left <= 0 else lines[: SHOWN - 1]
+        if left > 0:
+            yield f"::{level} title=and {left + 1} more::GitHub shows {SHOWN} a step; the summary has all"
+
+
+def not_run(sentence: str) -> tuple[str, str]:
+    """What a gate that could not run leaves: a step summary, and an annotation."""
+    summary = f"## torch.nn.RNN: the gate could not run\n\n❌ {escaped(sentence)}\n"
+    return summary, f"::error title=the gate could not run::{_command(sentence)}"
+
+
+def _annotations(result: Result) -> Iterator[tuple[str, str, str]]:
+    """Level, title and text of each."""
+    yield from (("error", "accepted changes", problem) for problem in result.problems)
     condensed_changes = [c for _, blocks in groups(result) for _, cs in blocks for c in cs]
     for change in sorted(condensed_changes, key=lambda c: not result.fails(c)):
         if not change.accepted:
             level = "error" if result.fails(change) else "notice"
             title = f"{change.verdict}" + (f" {change.clause}" if change.clause else "")
             said = change.line + (f"\n{change.advice}" if change.advice else "")
-            yield f"::{level} title={_command(title, ':,')}::{_command(said)}"
-    for problem in result.problems:
-        yield f"::error title=accepted changes::{_command(problem)}"
+            yield level, title, said
 
 
 def _command(text: str, also: str = "") -> str:

@@ -109,7 +109,7 @@ def answer(request):
 
 
 if __name__ == "__main__":
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints goes to stderr
     for line in sys.stdin:
         answers.write(json.dumps(answer(json.loads(line))) + "\n")

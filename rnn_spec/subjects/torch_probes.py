@@ -278,7 +278,7 @@ family(
         else None,
         "buffers-and-children": lambda: [list(dict(rnn().named_buffers())), list(dict(rnn().named_children()))],
         "parameters-require-grad": lambda: [p.requires_grad for p in rnn().parameters()],
-        "documentation-names-arguments": lambda: re.findall(r"^ +(\w+): ", torch.nn.RNN.__doc__, re.M),
+        "documentation-names-arguments": lambda: re.findall(r"^ *(\w+): ", inspect.cleandoc(torch.nn.RNN.__doc__), re.M),
     },
     "What a layer has as it comes from the constructor: {}.",
 )  # fmt: skip
@@ -2211,6 +2211,6 @@ if __name__ == "__main__":
                 importlib.import_module(name)
             except ImportError:
                 pass
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints goes to stderr, and not between the answers
     serve(sys.stdin, answers)

@@ -227,7 +227,7 @@ def serve(lines, out, device="cpu"):
 
 
 if __name__ == "__main__":
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints goes to stderr, and not between the answers
     if "OMP_NUM_THREADS" not in os.environ:  # the layers are small: more threads only get in the way
         torch.set_num_threads(1)
