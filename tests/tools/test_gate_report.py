@@ -1,4 +1,4 @@
-"""The gate's report where GitHub shows it: Markdown that is read as meant, annotations that fit, a refusal told."""
+"""The gate's report where GitHub shows it: Markdown read as meant, annotations that fit, a refusal told."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def test_another_python_is_advised_where_it_is_another(
     monkeypatch: pytest.MonkeyPatch, release: str, hint: bool
 ) -> None:
     """A release that does not exist is not said to need the Python that runs."""
-    failed = subprocess.CompletedProcess([], 1)
-    monkeypatch.setattr(environments.subprocess, "run", lambda *_, **__: failed)
+    failed: subprocess.CompletedProcess[bytes] = subprocess.CompletedProcess([], 1)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     monkeypatch.setattr(environments, "_tag", lambda: "python3.11")
 
     with pytest.raises(RecordingError, match="cannot be installed") as told:
