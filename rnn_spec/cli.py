@@ -22,7 +22,7 @@ from rich.table import Table
 
 import rnn_spec
 from rnn_spec import plugin
-from rnn_spec.cases.records import Case
+from rnn_spec.cases.records import LEVELS, Case
 from rnn_spec.commands import catalogue, conformance, gate, history, record, vectors, workers
 from rnn_spec.commands.base import (
     CONFORMS,
@@ -85,6 +85,8 @@ for command in COMMANDS:
 )
 @click.option("--deadline", type=float, envvar="RNN_SPEC_DEADLINE", callback=known_seconds,
               help="Seconds that a case may take.")  # fmt: skip
+@click.option("--require", "required", multiple=True, type=click.Choice(LEVELS),
+              help="Fail whoever does not claim this level; repeatable.")  # fmt: skip
 @click.option("--no-smoke", "skip_smoke", is_flag=True, help="Leave out the small cases that come first.")
 @expected_failures
 @click.option("--question", type=click.Path(dir_okay=False, path_type=Path), help="Ask this failure again.")
@@ -97,6 +99,7 @@ def check(
     processes: str,
     results: str,
     deadline: float | None,
+    required: tuple[str, ...],
     skip_smoke: bool,
     known_file: Path | None,
     question: Path | None,
@@ -121,6 +124,7 @@ def check(
         processes = str(worthwhile(wanted, exhaustive))
     arguments = [f"--subject={subject}", f"--results={results}", *(f"--clause={id}" for id in wanted)]
     arguments += [f"--known={known_file}"] if known_file else []
+    arguments += [f"--require={level}" for level in required]
     arguments += ["--exhaustive"] if exhaustive else []
     arguments += [f"-n{processes}"] if processes != "0" else []
     watch = Keeping()
@@ -148,7 +152,7 @@ class Keeping:
 
 def worthwhile(wanted: tuple[str, ...], exhaustive: bool) -> int:
     """How many processes a run is worth: each has a framework to import, and questions to compute anew."""
-    owed = plugin.owed_checks()["exhaustive" if exhaustive else "standard"]
+    owed = plugin.checked_in()["exhaustive" if exhaustive else "standard"]
     checks = sum(n for id, n in owed.items() if not wanted or {id, clauses()[id].area} & set(wanted))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     found = min(cores, checks // WORTH)

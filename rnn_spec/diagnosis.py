@@ -301,7 +301,7 @@ class Evidence:
         only those are looked at that the failed checks ask for, as there may be others wrong in other ways.
         """
         self.subject, self.right, self.memory = subject, right, Memory()
-        self.trials = trials or collect()
+        self.trials = trials or collect(subject.claims)
         wanted, by_clause = set(failed), defaultdict(list)
         for trial in self.trials:
             if trial.id in wanted:
@@ -566,9 +566,9 @@ def by_area(
 
 def sentences(subject: Any, failed: Sequence[str]) -> list[str]:
     """What is to be said of a subject whose checks of these ids failed."""
-    right, wanted, trials = Right(), set(failed), collect()
+    right, wanted, trials = Right(), set(failed), collect(subject.claims)
     if wanted - {trial.id for trial in trials}:
-        trials = collect(exhaustive=True)
+        trials = collect(subject.claims, exhaustive=True)
     found = [str(diagnosis) for diagnosis in diagnose(subject, failed, trials)]
     if found:
         return found

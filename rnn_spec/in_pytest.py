@@ -61,7 +61,7 @@ def _checks(subject: Any, known: str | PathLike[str] | None, clauses: Sequence[s
     from rnn_spec.faulty import find_subject
     from rnn_spec.judge.known import KnownError, matches, read
     from rnn_spec.plugin import UnderTest
-    from rnn_spec.subjects.base import Subject
+    from rnn_spec.subjects.base import Subject, SubjectError
     from rnn_spec.trials import collect
 
     own = read(Path(known)) if known else ()
@@ -69,7 +69,9 @@ def _checks(subject: Any, known: str | PathLike[str] | None, clauses: Sequence[s
     under_test = UnderTest(subject if named else "", own)
     made = find_subject(subject) if named else subject if isinstance(subject, Subject) else subject()
     under_test.subject = made
-    trials = collect()
+    if problem := made.claims.problem():
+        raise SubjectError(f"subject {made.title!r}: {problem}")
+    trials = collect(made.claims)
     for k in own:
         for pattern in k.checks if k.applies(made.title, under_test.version) else ():
             if not any(matches(trial.id, pattern) for trial in trials):

@@ -30,25 +30,27 @@ from rich.console import Console
 
 from rnn_spec import wire
 from rnn_spec.cases import product
+from rnn_spec.cases.claims import Claims
 from rnn_spec.cases.deadline import WATCHDOG
 from rnn_spec.cases.records import LEVELS
 from rnn_spec.faulty import find_subject
-from rnn_spec.judge.check import Check, Memory, NotClaimed, WrongAdapter
+from rnn_spec.judge.check import Check, Memory, NotClaimed, Unsupported, WrongAdapter
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.known import Expected, KnownError, expected_of, read, unmet
 from rnn_spec.judge.trial import Trial
 from rnn_spec.judge.verdict import Verdict, explain
 from rnn_spec.report import question, reproduction, table
 from rnn_spec.report.results import Results
+from rnn_spec.report.standing import conforms
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects import registry
 from rnn_spec.subjects.base import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
+    from rnn_spec.cases.product import Recipe
     from rnn_spec.judge.known import Known
-    from rnn_spec.spec.catalogue import Clause
     from rnn_spec.subjects.base import Subject
 
 RESULTS = "rnn-spec-results"
@@ -56,7 +58,7 @@ UNUSED = ("cacheprovider", "faulthandler", "logging", "threadexception", "unrais
 """What of pytest the command does without: it costs time around every check."""
 OWED = Path(__file__).with_name("owed.json")
 _key = pytest.StashKey[Check]()
-_session = pytest.StashKey["UnderTest"]()
+SESSION = pytest.StashKey["UnderTest"]()
 _undisturbed = pytest.StashKey[bool]()
 _own = pytest.StashKey["tuple[Known, ...]"]()
 
@@ -79,8 +81,20 @@ def every(**flags: Any) -> pytest.MarkDecorator:
 
 
 def named(*ids: str) -> pytest.MarkDecorator:
-    """Run the test on the cases of these ids: for a law that needs particular flags and sizes."""
+    """Run the test on the cases of these ids: for a law that needs particular flags and sizes.
+
+    A subject that does not claim their dtype, nonlinearity or biases is asked in what it claims (`FREE`).
+    """
     return pytest.mark.parametrize("case", [product.Recipe.parse(id) for id in ids], ids=ids, indirect=True)
+
+
+def pinned(*flags: str) -> pytest.MarkDecorator:
+    """The test needs these flags as they are: no subject is asked its cases with others."""
+    return pytest.mark.pinned(*flags)
+
+
+FREE = ("dtype", "nonlinearity", "bias")
+"""The flags of a named case that are fitted to what is claimed, unless the test has `pinned` them."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,6 +103,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--subject", default="torch", help="what to judge: a name, or package.module:attribute")
     group.addoption("--exhaustive", action="store_true", help="the full product of flags")
     group.addoption("--whole", action="store_true", help="fail if fewer checks run than each clause owes")
+    group.addoption("--require", action="append", default=[], help="a level that the subject has to claim")
     group.addoption("--clause", action="append", default=[], help="only this clause or area; may be repeated")
     group.addoption("--known", help="file of the failures that are expected of the subject")
     group.addoption("--results", default=RESULTS, help="folder for results.json and reproductions")
@@ -98,6 +113,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and the recorder of results in the process that sees all reports."""
     config.addinivalue_line("markers", "clause(id): the clause that the test checks")
     config.addinivalue_line("markers", "cases(exhaustive, **flags): the cases that the test runs on")
+    config.addinivalue_line("markers", "pinned(*flags): the flags that the test needs as they are")
     try:
         config.stash[_own] = read(Path(found)) if (found := config.getoption("known")) else ()
     except KnownError as e:
@@ -107,8 +123,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Recorder(config), "rnn-spec-recorder")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test its cases."""
+    """Give a test its cases, fitted to what the subject claims."""
+    claims = session_of(metafunc.config).claims
+    held = {flag for mark in metafunc.definition.iter_markers("pinned") for flag in mark.args}
     for mark in metafunc.definition.iter_markers("cases"):
         wanted = {k: v if isinstance(v, tuple) else (v,) for k, v in mark.kwargs.items()}
         whole = mark.args[0] and metafunc.config.getoption("exhaustive")
@@ -119,11 +138,34 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ]
         if not recipes:
             raise pytest.UsageError(f"{metafunc.definition.nodeid}: no case has {mark.kwargs}")
-        metafunc.parametrize("case", recipes, ids=map(str, recipes))
+        found = fitted(recipes, claims, held | wanted.keys())
+        metafunc.parametrize("case", found, ids=list(map(identifier, found)))
+    if claims.restricts:
+        marks = metafunc.definition.own_markers
+        for i, mark in enumerate(marks):
+            if mark.name == "parametrize" and mark.args[0] == "case":
+                found = fitted(mark.args[1], claims, held | (product.FLAGS.keys() - set(FREE)))
+                ids = list(map(identifier, found))
+                marks[i] = pytest.mark.parametrize("case", found, ids=ids, indirect=True).mark
 
 
+def fitted(recipes: Iterable[Recipe], claims: Claims, pinned: Iterable[str]) -> list[Recipe | None]:
+    """The recipes as they can be asked, each once; None alone, where none can be."""
+    found = (claims.fit(recipe, pinned) for recipe in recipes)
+    return [*dict.fromkeys(recipe for recipe in found if recipe)] or [None]
+
+
+def identifier(recipe: Recipe | None) -> str:
+    """What stands in a check's id for its case."""
+    return "no case of it is claimed" if recipe is None else str(recipe)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what ``--clause`` selects."""
+    """Count what the claims owe, and keep what ``--clause`` selects."""
+    session_of(config).owed = owed = Counter(found.clause for item in items if (found := trial(item)))
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["owed"] = dict(owed)
     if wanted := tuple(config.getoption("clause")):
         chosen = []
         for item in items:
@@ -145,11 +187,12 @@ def trial(item: pytest.Item) -> Trial | None:
 
 
 class UnderTest:
-    """The subject of a session, loaded when the first check asks for it, and what it has answered."""
+    """The subject of a session, loaded once it is looked at, and what it has answered."""
 
-    def __init__(self, name: str, own: tuple[Known, ...] = ()) -> None:
-        """Remember the name, and which failures of it are known to its own people."""
-        self.name, self.memory, self.own = name, Memory(), own
+    def __init__(self, name: str, own: tuple[Known, ...] = (), claims: Claims | None = None) -> None:
+        """Remember the name, and which failures are known to its own people; or, with `claims`, be nobody."""
+        self.name, self.memory, self.owed = name, Memory(), Counter[str]()
+        self.own, self.nobody = own, claims
         self.refusal: registry.SubjectError | None = None
 
     @cached_property
@@ -163,6 +206,16 @@ class UnderTest:
         raise self.refusal
 
     @cached_property
+    def claims(self) -> Claims:
+        """What it claims, or everything where there is no subject, which the first check will say."""
+        if self.nobody:
+            return self.nobody
+        try:
+            return self.subject.claims
+        except registry.SubjectError:
+            return Claims()
+
+    @cached_property
     def version(self) -> str:
         """What exactly is under test."""
         return version_of(self.subject, self.name)
@@ -173,11 +226,18 @@ class UnderTest:
         return Expected.of(self.subject, self.version, self.own)
 
     @cached_property
-    def claims(self) -> dict[str, Any]:
-        """What it claims and declares, as Results has it."""
-        levels = [level for level in LEVELS if level in self.subject.levels]
-        found = {"levels": levels, "dtypes": [*self.subject.dtypes], "declares": {**self.subject.declares}}
-        return {name: value for name, value in found.items() if value}
+    def introduction(self) -> dict[str, Any]:
+        """What it claims and declares, and is known to get wrong, as Results has it."""
+        expects = [k.id for k in self.expected.strict]
+        return {**self.claims.told(), "declares": {**self.subject.declares}, "expects": expects}
+
+
+def session_of(config: pytest.Config) -> UnderTest:
+    """The subject under test in this process."""
+    if SESSION not in config.stash:
+        nobody = Claims() if config.option.collectonly else None  # nobody is asked
+        config.stash[SESSION] = UnderTest(config.getoption("subject"), config.stash[_own], nobody)
+    return config.stash[SESSION]
 
 
 QUIET = ("_pytest.", "xdist.", "rnn_spec.", "_hypothesis_pytestplugin")
@@ -225,14 +285,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Item) -> bool | None:
     item, found = pyfuncitem, trial(pyfuncitem)
     if found is None:
         return None
-    if _session not in item.config.stash:
-        item.config.stash[_session] = UnderTest(item.config.getoption("subject"), item.config.stash[_own])
-    under_test = item.config.stash[_session]
+    under_test = session_of(item.config)
 
     if _key in item.stash:  # it is run again
         del item.stash[_key]
-    told = {"subject": under_test.version, "title": under_test.subject.title, "claims": under_test.claims}
-    item.user_properties += told.items()
+    told = {"subject": under_test.version, "title": under_test.subject.title}
+    item.user_properties += (*told.items(), ("introduction", under_test.introduction))
     item.stash[_key] = check = Check(clauses()[found.clause], under_test.subject, under_test.memory)
     found.run(check)
     return True
@@ -258,6 +316,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         return report
     if isinstance(error, NotClaimed):
         report.outcome, report.longrepr = "skipped", (str(item.path), 0, str(error))
+    broken = bool(error) and not isinstance(error, NotClaimed | Nonconformity)
     message, script = "", None
     if report.failed:
         id = found.case.id if found and found.case else None
@@ -272,7 +331,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     difference = str(error) if isinstance(error, Nonconformity) else None
     expectation = None
     if found and (report.passed or difference is not None):
-        outcome, expectation = item.config.stash[_session].expected.settle(check_id(item.nodeid), difference)
+        outcome, expectation = item.config.stash[SESSION].expected.settle(check_id(item.nodeid), difference)
         if expectation and outcome == "known":
             report.outcome, report.wasxfail, message = "skipped", expectation.id, expectation.happens
         elif expectation and report.passed:
@@ -281,27 +340,32 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     verdict = Verdict(
         check=check_id(item.nodeid),
         clause=mark.args[0],
-        outcome=_outcome(report),
+        outcome="broken" if broken else "unsupported" if isinstance(error, Unsupported) else _outcome(report),
         case=found.case.id if found and found.case else None,
         headroom=found.headroom if found else None,
         message=message,
         reproduction=script,
         known=expectation.id if expectation else None,
         difference=difference or "",
-        level=level(clauses()[mark.args[0]], found),
+        level=level(mark.args[0], found, error),
         traceback=found.error.traceback if report.failed and found and found.error else "",
     )
     report.user_properties.append(("verdict", vars(verdict)))
     return report
 
 
-def level(clause: Clause, check: Check | None) -> str:
-    """The last level that a check needed: its clause's, or one of the last case's that it asked.
+def level(clause: str, check: Check | None, error: object) -> str:
+    """The level that a check counts for: the last that it needed, its clause's, or one of its last case's.
 
-    Gradients do not count among a case's: they are asked for along with what a check looks at.
+    What comes short at a gradient counts for gradients, whatever clause found it. Else they do not count
+    among a case's: they are asked for along with what a check looks at.
     """
+    if getattr(error, "array", "").startswith("grad") or (
+        isinstance(error, Unsupported) and check and check.broke_backward
+    ):
+        return "gradients"
     of_case = check.case.levels - {"gradients"} if check and check.case else frozenset()
-    return max({clause.profile} | of_case, key=LEVELS.index)
+    return max({clauses()[clause].profile} | of_case, key=LEVELS.index)
 
 
 def again(script: str | None, subject: str) -> str | None:
@@ -353,13 +417,25 @@ def _kept(path: Path, text: bytes) -> str | None:
 
 
 def shortfalls(results: Results) -> list[str]:
-    """Where a whole run did not do all that it owes: a sentence each."""
-    owed = owed_checks()["exhaustive" if results.exhaustive else "standard"]
-    done = Counter(v.clause for v in results.verdicts)
+    """Where a whole run did not do all that is owed: a sentence each.
+
+    What the claims owe is what was collected for them; to a claim of everything, no less than the checked-in
+    list. A clause of a claimed level that is about what is claimed has to have been asked.
+    """
+    done, claims = Counter(v.clause for v in results.verdicts), results.claimed()
+    owed = (
+        results.owed if claims.restricts else checked_in()["exhaustive" if results.exhaustive else "standard"]
+    )
     problems = [
         f"{id} owes {owed.get(id, 0)} checks, and {done[id]} ran (rnn-spec owed --write makes the list anew)"
         for id in clauses()
         if done[id] != owed.get(id, 0)
+    ]
+    asked = {v.clause for v in results.verdicts if not v.message.startswith("not claimed")}
+    problems += [
+        f"{id} was not asked, although {results.subject} claims {clause.profile}"
+        for id, clause in clauses().items()
+        if id not in asked and not claims.without(clause)
     ]
     seen = {v.known for v in results.verdicts}
     expected = expected_of(results.subject, results.version)
@@ -368,8 +444,8 @@ def shortfalls(results: Results) -> list[str]:
     ]
 
 
-def owed_checks() -> dict[str, dict[str, int]]:
-    """How many checks each clause owes, in a standard and in an exhaustive run."""
+def checked_in() -> dict[str, dict[str, int]]:
+    """How many checks each clause owes to a claim of everything, in a standard and in an exhaustive run."""
     found: dict[str, dict[str, int]] = json.loads(OWED.read_text(encoding="utf-8"))
     return found
 
@@ -386,12 +462,21 @@ class Recorder:
         self.refused: str | None = None
         self.title = ""
         self.unkept: str | None = None
-        self.problems: list[str] = []
         WATCHDOG.abandon, WATCHDOG.interrupted = self.abandon, False
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Remember the session, to end it where nothing can be judged."""
         self.session = session
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Keep what is owed, where this process collects."""
+        if SESSION in session.config.stash:
+            self.results.owed = self.results.owed or dict(session.config.stash[SESSION].owed)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Keep what is owed, where another process has collected."""
+        self.results.owed = getattr(node, "workeroutput", {}).get("owed", self.results.owed)
 
     def pytest_runtest_logstart(self) -> None:
         """With the first check, clear away the reproductions of earlier runs."""
@@ -413,9 +498,8 @@ class Recorder:
         if isinstance(found := properties.get("verdict"), dict) and not again:
             self.results.version = str(properties.get("subject", self.results.version))
             self.title = str(properties["title"])
-            claims: Any = properties["claims"]
-            for name, value in claims.items():
-                setattr(self.results, name, value)
+            introduction: Any = properties["introduction"]
+            self.results.introduce(**introduction)
             self.results.verdicts.append(Verdict(**found))
             if time.monotonic() - self.written > 5:
                 self.keep()
@@ -443,26 +527,46 @@ class Recorder:
         self.keep()
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """A known failure is an x, and what is not claimed an n."""
-        if report.skipped and "verdict" in dict(report.user_properties):
-            known = hasattr(report, "wasxfail")
-            return ("known", "x", "KNOWN") if known else ("not claimed", "n", "NOT CLAIMED")
+        """A known failure is an x, what is unsupported a u, and what is not claimed an n."""
+        verdict: Any = dict(report.user_properties).get("verdict")
+        if report.skipped and verdict:
+            outcome = verdict["outcome"]
+            return outcome, {"known": "x", "unsupported": "u"}.get(outcome, "n"), outcome.upper()
         return None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write results.json; a run that judged nothing, or could not run, exits with 2."""
-        verdicts = self.results.verdicts
+        """Write results.json, and settle the exit status.
+
+        It is 0 where what was asked is as it must be, 1 where it is not, and 2 where nothing was judged, a
+        check broke, or the run did not come to its end.
+        """
+        results, options = self.results, self.config.option
         ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not self.refused
-        self.results.complete = ended
-        if self.refused or (verdicts and all(v.outcome == "not claimed" for v in verdicts)):
+        results.complete, results.selected = ended, self.selected()
+        if ended and results.verdicts and self.whole():
+            results.problems = [*shortfalls(results), *self.unmet()]
+        missing = [level for level in options.require if results.verdicts and level not in results.levels]
+        results.problems += [
+            f"{level} is required, and {results.subject} does not claim it" for level in missing
+        ]
+        outcomes = {v.outcome for v in results.verdicts}
+        if self.refused or "broken" in outcomes or outcomes == {"not claimed"}:
             session.exitstatus = pytest.ExitCode.INTERRUPTED
-        elif ended and verdicts and self.whole():
-            self.problems = self.results.problems = [*shortfalls(self.results), *self.unmet()]
-            if self.problems:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if verdicts:
+        elif ended and results.verdicts and not conforms(results):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        elif ended and options.whole and exitstatus == pytest.ExitCode.TESTS_FAILED:
+            session.exitstatus = pytest.ExitCode.OK  # a SHOULD alone
+        if results.verdicts:
             self.keep()
+
+    def selected(self) -> list[str]:
+        """What the run was told to keep to; nothing, if it is to be whole."""
+        options = self.config.option
+        named = [f"-k {options.keyword}"] if options.keyword else []
+        named += [f"--{flag}" for flag in ("lf", "maxfail") if getattr(options, flag, 0)]
+        whole = options.whole or self.config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        return [*options.clause, *named, *([] if whole else self.config.args)]
 
     def unmet(self) -> list[str]:
         """What of the subject's own file of known failures was not seen."""
@@ -471,11 +575,7 @@ class Recorder:
 
     def whole(self) -> bool:
         """Whether this run was asked for the whole suite, so that fewer checks than owed is a failure."""
-        options = self.config.option
-        selected = options.keyword or options.clause or getattr(options, "lf", False) or options.maxfail
-        return not selected and (
-            options.whole or self.config.args_source is pytest.Config.ArgsSource.TESTPATHS
-        )
+        return not self.selected()
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The table by area, the failures, and where results.json lies."""

@@ -49,10 +49,10 @@ RECIPES = (
 
 def cases(subject: Subject) -> list[Case]:
     """The cases in the dtype that tells most, of those that the subject claims."""
-    dtype = "float64" if "float64" in subject.dtypes else subject.dtypes[0]
-    asked = [replace(Recipe.parse(f"{id}-{dtype}").case(), cotangents=None) for id in RECIPES]
-    small = asked[2]
-    asked.append(small.derive("lengths", lengths=np.array([4, 9, 7][: small.input.shape[1]])))
+    claims, free = subject.claims, ("dtype", "nonlinearity", "bias")
+    cases = [Recipe.parse(f"{id}-float64").case() for id in RECIPES]
+    cases.append(cases[2].derive("lengths", lengths=np.array([4, 9, 7])))
+    asked = (claims.fit_case(replace(case, cotangents=None), free) for case in cases)
     return [case for case in asked if subject.unclaimed(case) is None]
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rnn_spec.cases.claims import Claims
 from rnn_spec.judge.check import fingerprint
-from rnn_spec.plugin import run_suite, suite, trial
+from rnn_spec.plugin import SESSION, UnderTest, run_suite, suite, trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ class Watch:
 
     def __init__(self, subject: Any) -> None:
         """Watch `subject`."""
-        self.subject, self.levels, self.remote = subject, subject.levels, subject.remote
+        self.subject, self.claims, self.remote = subject, subject.claims, subject.remote
         self.asked: dict[str, Case] = {}
         self.ran: list[str] = []
         self.opened = False
@@ -51,9 +52,14 @@ class Watch:
 class Collector:
     """Takes the collected items out of pytest's hands."""
 
-    def __init__(self) -> None:
-        """Begin empty."""
+    def __init__(self, claims: Claims) -> None:
+        """Begin empty, for a subject that claims these."""
         self.trials: list[Trial] = []
+        self.claims = claims
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """No subject is loaded: nobody is asked anything."""
+        config.stash[SESSION] = UnderTest("", claims=self.claims)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Keep the items as trials, and run none of them."""
@@ -61,9 +67,9 @@ class Collector:
         return True
 
 
-def collect(*, exhaustive: bool = False) -> list[Trial]:
-    """Every check of the suite, of a standard or of an exhaustive run."""
-    collector = Collector()
+def collect(claims: Claims | None = None, *, exhaustive: bool = False) -> list[Trial]:
+    """Every check of a standard or of an exhaustive run, as a subject with these claims is asked; of any."""
+    collector = Collector(claims or Claims())
     with contextlib.redirect_stdout(io.StringIO()), apart():
         run_suite(["--exhaustive"] if exhaustive else [], plugins=[collector])
     return collector.trials

@@ -67,7 +67,8 @@ class ByeRequest:
 class Hello:
     """What a worker says of itself: what is under test, and what it claims.
 
-    `declares` says what a user of its results should know, by the keys of `Subject.declares`.
+    `declares` says what a user of its results should know, by the keys of `Subject.declares`. Of the fields
+    after it, those that are left out are as `Subject` has them: everything is claimed.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -77,6 +78,13 @@ class Hello:
     dtypes: Annotated[list[Dtype], msgspec.Meta(min_length=1)]
     homepage: str = ""
     declares: dict[str, str] = field(default_factory=dict)
+    nonlinearities: list[Literal["tanh", "relu"]] | None = None
+    bias: list[bool] | None = None
+    h_0: list[Literal["given", "absent"]] | None = None
+    gradients: list[Literal["input", "h_0", "parameters"]] | None = None
+    cotangents: list[Literal["output", "h_n"]] | None = None
+    tells: list[Literal["parameters", "after", "aliases", "drew", "dtypes", "earlier"]] | None = None
+    limits: list[str] | None = None
 
     def __str__(self) -> str:
         """Name, version and language, for reports."""

@@ -126,11 +126,15 @@ class Recipe:
     @property
     def discriminates(self) -> bool:
         """Whether the dtype is precise enough for the size: every sum of n terms has n u <= 1/4."""
+        return self.terms() <= 0.25
+
+    def terms(self, *, backward: bool = True) -> float:
+        """n u for the sum of most terms, n; not `backward`: of the forward pass alone."""
         size, config = data.SIZES[self.size], self.config
         width = max(size.input_size, config.num_directions * size.hidden_size if self.num_layers > 1 else 0)
         batch = size.batch if self.batched else 1
-        terms = max(size.seq_len * batch, width + size.hidden_size + 2)
-        return terms * FORMATS[self.dtype].unit_roundoff <= 0.25
+        terms = max(size.seq_len * batch if backward else 0, width + size.hidden_size + 2)
+        return terms * FORMATS[self.dtype].unit_roundoff
 
     def case(self) -> Case:
         """The question itself (built once)."""

@@ -110,38 +110,39 @@ def checklist(results: Path | None, write: bool) -> None:
     """Print what a recurrent layer must do, level by level, as Markdown."""
     if write and results:
         raise click.UsageError("--write writes the empty checklist: it takes no --for")
-    outcomes = outcomes_of(results) if results else None
+    found = results_of(results) if results else None
     if write:
         to_be_written(Path("CHECKLIST.md"))
-    text = "\n".join(lines(outcomes)) + "\n"
+    text = "\n".join(lines(found)) + "\n"
     if write:
         Path("CHECKLIST.md").write_text(text, encoding="utf-8")
     click.echo("CHECKLIST.md is written" if write else text, nl=write)
 
 
-def outcomes_of(path: Path) -> dict[str, Counter[str]]:
-    """How many checks of each clause passed, failed, and so on; CouldNotRun where the file says nothing."""
+def results_of(path: Path) -> Results:
+    """The results in a file; CouldNotRun where it says nothing."""
     try:
-        found = Results.read(path)
+        return Results.read(path)
     except OSError as e:
         raise CouldNotRun(f"{path} cannot be read: {e.strerror}") from e
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise CouldNotRun(f"{path} is not what `rnn-spec check` writes: {e}") from e
-    counts: dict[str, Counter[str]] = {}
-    for verdict in found.verdicts:
-        counts.setdefault(verdict.clause, Counter())[verdict.outcome] += 1
-    return counts
 
 
-def lines(outcomes: dict[str, Counter[str]] | None = None) -> Iterator[str]:
-    """The checklist; with outcomes, ticked off."""
+def lines(results: Results | None = None) -> Iterator[str]:
+    """The checklist; with results, ticked off, of a part of a run with the sentence that says so."""
     shown = by_clause()
     yield INTRODUCTION
+    if results and results.part:
+        yield f"**Not the whole suite:** {results.part}.\n"
+    outcomes: dict[str, Counter[str]] = {}
+    for verdict in results.verdicts if results else ():
+        outcomes.setdefault(verdict.clause, Counter())[verdict.outcome] += 1
     for number, level in enumerate(LEVELS, 1):
         of_level = [clause for clause in clauses().values() if clause.profile == level]
         yield f"## {number}. {level}: {TITLES[level]}\n"
         for clause in of_level:
-            mark, note = tick(outcomes, clause.id)
+            mark, note = tick(outcomes.get(clause.id, Counter()), results.levels if results else None, clause)
             yield f"- [{mark}] **{clause.id}** ({clause.level}) {clause.text}{note}\\"
             yield f"  *Otherwise:* {clause.leads_to}" + ("\\" if clause.id in shown else "")
             if ids := shown.get(clause.id):
@@ -150,16 +151,20 @@ def lines(outcomes: dict[str, Counter[str]] | None = None) -> Iterator[str]:
         yield ""
 
 
-def tick(outcomes: dict[str, Counter[str]] | None, clause: str) -> tuple[str, str]:
-    """A clause's box, and what is to be said beside it."""
-    if outcomes is None:
+def tick(counts: Counter[str], claimed: list[str] | None, clause: Clause) -> tuple[str, str]:
+    """A clause's box, and what is to be said beside it; `claimed` None: nobody was judged."""
+    if claimed is None:
         return " ", ""
-    counts = outcomes.get(clause, Counter())
+    judged = counts["failed"] + counts["passed"]
     if counts["failed"]:
-        return " ", f" **{counts['failed']} of {counts['failed'] + counts['passed']} checks fail.**"
+        return " ", f" **{counts['failed']} of {judged} checks fail.**"
+    if counts["unsupported"]:
+        return " ", f" *{counts['unsupported']} of {judged + counts['unsupported']} checks are unsupported.*"
     if counts["passed"]:
         return "x", f" ({counts['known']} fail as known)" if counts["known"] else ""
-    return " ", " *All checks fail as known.*" if counts["known"] else " *Not claimed.*"
+    if counts["known"]:
+        return " ", " *All checks fail as known.*"
+    return " ", " *Not asked.*" if clause.profile in claimed and not counts else " *Not claimed.*"
 
 
 def by_clause() -> dict[str, list[str]]:

@@ -63,7 +63,7 @@ def settle(asked: Question, subject: Subject) -> int:
 def judge(asked: Question, subject: Subject) -> None:
     """By the bounds in the file; where there are none, by the check itself. Raises as a check does."""
     if (bound := asked.bound) is None:
-        found = next((t for t in trials.collect() if t.id == asked.check), None)
+        found = next((t for t in trials.collect(subject.claims) if t.id == asked.check), None)
         if found is None:
             raise CouldNotRun(f"this rnn-spec has no check {asked.check!r}")
         return found.judge(subject)
@@ -79,7 +79,7 @@ def case_of(id: str, subject: Subject) -> Case:
     recipe = Recipe.parse(base)
     if not derived:
         return recipe.case()
-    everything = trials.collect()
+    everything = trials.collect(subject.claims)
     near = [trial for trial in everything if base in trial.id]
     for judged, checks in ((subject, near), (SpecSubject(), near), (SpecSubject(), everything)):
         watch, memory = trials.Watch(judged), Memory()

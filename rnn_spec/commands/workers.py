@@ -8,14 +8,13 @@ import keyword
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 import numpy as np
 
 from rnn_spec import trials, wire
-from rnn_spec.cases.records import LEVELS
 from rnn_spec.commands.base import CouldNotRun, known_clauses, to_be_written
 from rnn_spec.faulty import find_subject
 from rnn_spec.judge.check import Memory, NotClaimed
@@ -48,11 +47,9 @@ def serve(subject: str) -> None:
         version = version_of(under_test, subject)
     except SubjectError as e:
         raise CouldNotRun(str(e)) from e
-    levels = [level for level in LEVELS if level in under_test.levels]
-    hello = wire.Hello(
-        under_test.title, version, "Python", levels, list(under_test.dtypes),
-        declares=dict(under_test.declares),
-    )  # fmt: skip
+    claimed: dict[str, Any] = under_test.claims.told()
+    declares = dict(under_test.declares)
+    hello = wire.Hello(under_test.title, version, "Python", declares=declares, **claimed)
     with os.fdopen(own, "wb") as out:
         wire.serve(hello, under_test.run, sys.stdin.buffer, out)
 

@@ -19,6 +19,7 @@ from rnn_spec.judge.laws import both_read
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rnn_spec.cases.claims import Claims
     from rnn_spec.spec.catalogue import Clause
 
 
@@ -26,7 +27,7 @@ class Answers(Protocol):
     """What is asked: the part of a subject that judging needs."""
 
     @property
-    def levels(self) -> frozenset[str]:
+    def claims(self) -> Claims:
         """What is claimed."""
 
     def run(self, case: Case) -> Observation:
@@ -48,6 +49,24 @@ class WrongAdapter(Nonconformity):
     """The subject's own lines are wrong, so that nothing can be said of the layer behind them."""
 
 
+class Unsupported(NotClaimed):
+    """A question within the claims that the subject says it cannot answer; the message is why."""
+
+
+MODULE = "a torch.nn.Module, which is not at hand"
+"""Why a check of the Python class is not answered by whoever has none: no promise is broken."""
+
+FACTS = {
+    "parameters": "the shapes of its parameters",
+    "after": "what its arguments hold after the call",
+    "aliases": "what shares memory",
+    "drew": "whether the call drew random numbers",
+    "dtypes": "the dtypes of its results",
+    "earlier": "the outputs of the earlier calls",
+}
+"""What an Observation may leave out, unless it is claimed that it is told."""
+
+
 class Memory:
     """What has been asked and computed in this run, by fingerprint, so that checks may share an answer."""
 
@@ -66,22 +85,24 @@ class Check:
     """
 
     def __init__(self, clause: Clause, subject: Answers, memory: Memory | None = None) -> None:
-        """Begin; NotClaimed if the subject does not claim the clause's profile."""
+        """Begin; NotClaimed if the subject does not claim the clause's profile, or what else it needs."""
         self.clause, self.subject, self.memory = clause, subject, memory or Memory()
+        self.claims = subject.claims
         self.case: Case | None = None
         self.headroom: float | None = None
         self.worst: Comparison | None = None
         self.bound: Bound | None = None
         self.error: Error | None = None
         self.broke_backward, self.forward_only = False, False
-        if clause.profile not in subject.levels:
-            raise NotClaimed(f"not claimed: {clause.profile}")
+        if reason := self.claims.without(clause):
+            raise NotClaimed(reason)
 
     def ask(self, case: Case, *, again: bool = False, shaped: bool = True) -> Observation:
         """The subject's answer, from memory if it has been asked before and not `again`.
 
-        NotClaimed if the case is outside what the subject claims; Nonconformity if it raised, or if
-        output or h_n has not the right shape (unless not `shaped`: where shapes are what is checked).
+        NotClaimed if the case is outside what the subject claims, Unsupported if it is not and the subject
+        says that it cannot answer it; Nonconformity if it raised, or if output or h_n has not the right
+        shape (unless not `shaped`: where shapes are what is checked).
         """
         case = self.claimed(case)
         self.case = case
@@ -90,32 +111,39 @@ class Check:
             observation = self.remember(case)
         self.error = observation.error
         if observation.unsupported:
-            raise NotClaimed(f"not claimed: {observation.unsupported}")
+            self.broke_backward = case.cotangents is not None
+            raise Unsupported(observation.unsupported)
         if (error := self.error) is not None:
             self.broke_backward = error.phase == "backward"
-            raise (WrongAdapter if error.phase == "adapter" else Nonconformity)(f"raised {error}")
+            where = "grad" if self.broke_backward else ""
+            raise (WrongAdapter if error.phase == "adapter" else Nonconformity)(f"raised {error}", where)
         for name in ("output", "h_n"):
             if getattr(observation, name) is None:
-                raise Nonconformity(f"the answer has no {name}")
+                raise Nonconformity(f"the answer has no {name}", name)
         for name, array in observation.arrays().items():
             if np.asarray(array).dtype.kind not in "fiu":
-                raise Nonconformity(f"{name}: holds {np.asarray(array).dtype}, expected real numbers")
+                raise Nonconformity(f"{name}: holds {np.asarray(array).dtype}, expected real numbers", name)
         if shaped:
             for name, shape in result_shapes(case).items():
                 self.equal(f"{name}'s shape", np.shape(getattr(observation, name)), shape)
         return observation
 
     def look_forward(self) -> bool:
-        """Begin anew without gradients, if it was only those that the subject raised at; whether so."""
+        """Begin anew without gradients, if the subject raised at those, or cannot give them; whether so."""
         if not self.broke_backward or self.forward_only or self.clause.profile == "gradients":
             return False
         self.forward_only, self.case, self.headroom, self.worst = True, None, None, None
         return True
 
     def claimed(self, case: Case) -> Case:
-        """`case`, without cotangents for a subject that claims no gradients; NotClaimed if outside."""
-        if case.cotangents is not None and (self.forward_only or "gradients" not in self.subject.levels):
-            case = case.derive("forward", cotangents=None)
+        """`case`, with the cotangents that can be given, or none; NotClaimed if it is outside the claims."""
+        if case.cotangents is not None:
+            if self.forward_only or "gradients" not in self.claims.levels:
+                case = case.derive("forward", cotangents=None)
+            elif reason := self.claims.without_cotangent(case):
+                raise NoGradients(reason)
+            else:
+                case = self.claims.asked(case)
         if reason := self.subject.unclaimed(case):
             raise NotClaimed(reason)
         return case
@@ -180,11 +208,13 @@ class Check:
             if case.cotangents is not None:
                 self.gradients(case)
             raise ValueError(f"{case.id} has none of {', '.join(names)}: this check would compare nothing")
-        if any(name.startswith("grad ") for name in wanted):
+        if not (claimed := [name for name in wanted if self.claims.gives(name)]):
+            raise NotClaimed(f"not claimed: {', '.join(wanted)}")
+        if any(name.startswith("grad ") for name in claimed):
             self.accountable(case)
-        for name in wanted:
+        for name in claimed:
             if name not in arrays:
-                raise Nonconformity(f"the answer has no {name}")
+                raise Nonconformity(f"the answer has no {name}", name)
             self.within(name, arrays[name], expected[name])
         return answer
 
@@ -210,7 +240,7 @@ class Check:
         if self.headroom is None or comparison.headroom > self.headroom:
             self.headroom, self.worst, self.bound = comparison.headroom, comparison, expected
         if not comparison.holds:
-            raise Nonconformity(str(comparison))
+            raise Nonconformity(str(comparison), name)
 
     def agree(
         self, name: str, got: Any, other: Any, bounds: Bound, other_bounds: Bound | None = None
@@ -230,20 +260,25 @@ class Check:
             self.agree(name, got, answer[name], expected[name])
 
     def parameters(self, case: Case) -> Mapping[str, tuple[int, ...]]:
-        """The shapes of the subject's own parameters; NotClaimed where it does not tell them."""
-        if (shapes := self.ask(case, shaped=False).parameters) is None:
-            raise NotClaimed("not claimed: parameter shapes")
+        """The shapes of the subject's own parameters; as `told` where it does not tell them."""
+        shapes: Mapping[str, tuple[int, ...]] = self.told(
+            "parameters", self.ask(case, shaped=False).parameters
+        )
         return shapes
 
     def gradients(self, case: Case) -> Mapping[str, np.ndarray]:
-        """The subject's gradients; NotClaimed where it claims none."""
-        if self.forward_only or "gradients" not in self.subject.levels:
+        """The gradients that the subject claims, each of which is there; NotClaimed where it claims none."""
+        if self.forward_only or "gradients" not in self.claims.levels:
             raise NoGradients("not claimed: gradients")
-        return self.ask(case).gradients
+        found = self.ask(case).gradients
+        for name in filter(self.claims.gives, map("grad {}".format, case.given)):
+            if name.removeprefix("grad ") not in found:
+                raise Nonconformity(f"the answer has no {name}", name)
+        return {name: g for name, g in found.items() if self.claims.gives(f"grad {name}")}
 
     def earlier(self, case: Case) -> None:
         """The earlier calls of `case` were made: their outputs are the spec's; NotClaimed where not told."""
-        outputs = self.told("the outputs of earlier calls", self.ask(case).earlier)
+        outputs = self.told("earlier", self.ask(case).earlier)
         self.equal("the number of outputs of earlier calls", len(outputs), len(case.earlier))
         for i, (call, got) in enumerate(zip(case.earlier, outputs, strict=True)):
             own = replace(
@@ -253,9 +288,11 @@ class Check:
             self.within(f"the output of earlier call {i}", got, self.expect(own).arrays["output"])
 
     def told(self, what: str, fact: Any) -> Any:
-        """A fact of an Observation that a subject may leave out; NotClaimed where it is None."""
+        """A fact of an Observation, of FACTS; where it is None, NotClaimed, or wrong if it is claimed."""
         if fact is None:
-            raise NotClaimed(f"not claimed: {what}")
+            if what in (self.claims.tells or ()):
+                raise Nonconformity(f"the answer does not tell {FACTS[what]}, which it claims to tell")
+            raise NotClaimed(f"not told: {FACTS[what]}")
         return fact
 
     def equal(self, name: str, got: Any, expected: Any) -> None:
@@ -265,18 +302,33 @@ class Check:
             expected = np.asarray(expected, np.float64)
             self.within(name, got, Bound(expected, np.zeros(expected.shape)))
         elif got != expected:
-            raise Nonconformity(f"{name}: got {got!r}, expected {expected!r}")
+            raise Nonconformity(f"{name}: got {got!r}, expected {expected!r}", name)
+
+    def shows(self, case: Case, name: str, exact: Any, at: Any = ...) -> None:
+        """The answer's array, at an index, is `exact`, bit for bit: what relu makes of sums without rounding.
+
+        Where there is no relu, or no dtype that holds such sums, it is what the spec says, within its bound.
+        """
+        if case.config.nonlinearity == "relu" and case.dtype in ("float64", "float32"):
+            got = getattr(self.ask(case), name)[at]
+            self.equal(name, got, np.broadcast_to(exact, got.shape) if np.ndim(exact) == got.ndim else exact)
+        else:
+            self.conforms(case, name)
+
+    def fit(self, case: Case, *free: str) -> Case:
+        """A case that a test has made, its `free` flags (any, if none is named) as they are claimed."""
+        return self.claims.fit_case(case, free or ("dtype", "nonlinearity", "bias"))
 
     def same_shape(self, name: str, got: Any, expected: Any) -> None:
         """Two arrays have one shape."""
         if np.shape(got) != np.shape(expected):
-            raise Nonconformity(f"{name}: shape {np.shape(got)}, expected {np.shape(expected)}")
+            raise Nonconformity(f"{name}: shape {np.shape(got)}, expected {np.shape(expected)}", name)
 
     def module_class(self) -> tuple[Any, Any]:
-        """The torch.nn.Module class under test, and its torch; NotClaimed for any other subject."""
+        """The torch.nn.Module class under test, and its torch; Unsupported by any other subject."""
         give = getattr(self.subject, "module_class", None)
         if give is None:
-            raise NotClaimed("not claimed: a torch.nn.Module")
+            raise Unsupported(MODULE)
         return cast("tuple[Any, Any]", give())
 
     def holds(self, condition: Any, sentence: str) -> None:

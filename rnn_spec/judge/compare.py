@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 class Nonconformity(AssertionError):
-    """A check that does not hold; the message says what differs."""
+    """A check that does not hold; the message says what differs, and `array` in which array, if in one."""
+
+    def __init__(self, message: str, array: str = "") -> None:
+        super().__init__(message)
+        self.array = array
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,9 @@ def compare(name: str, got: np.ndarray, expected: Bound) -> Comparison:
     """Compare `got` with `expected`, an array of the same shape; Nonconformity where it is not."""
     got = np.asarray(got)
     if got.shape != expected.value.shape:
-        raise Nonconformity(f"{name}: shape {got.shape}, expected {expected.value.shape}")
+        raise Nonconformity(f"{name}: shape {got.shape}, expected {expected.value.shape}", name)
     if got.dtype.kind not in "fiu":
-        raise Nonconformity(f"{name}: holds {got.dtype}, expected real numbers")
+        raise Nonconformity(f"{name}: holds {got.dtype}, expected real numbers", name)
     got = got.astype(np.float64)
     if got.size == 0:
         return Comparison(name, 0, 0, (), 0.0, 0.0, 0.0, 0.0)

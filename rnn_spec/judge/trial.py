@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rnn_spec.judge.check import Check, NoGradients
+from rnn_spec.judge.check import Check, NoGradients, NotClaimed, Unsupported
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.spec.catalogue import clauses
 
@@ -36,12 +36,13 @@ class Trial:
     def run(self, check: Check) -> None:
         """Call the test with its case and its parameters; raises as it does.
 
-        A subject that raises in the backward pass has failed at gradients and at nothing else: where the
-        clause is not about these, the test is called again without them.
+        A subject that raises in the backward pass, or says that it cannot give those gradients, has come
+        short at gradients and at nothing else: where the clause is not about these, the test is called again
+        without them.
         """
         try:
             self.call(check)
-        except Nonconformity:
+        except (Nonconformity, Unsupported):
             if not check.look_forward():
                 raise
             with contextlib.suppress(NoGradients):
@@ -52,6 +53,8 @@ class Trial:
         """Call the test once."""
         values = {**self.arguments, "check": check}
         if "case" in self.arguments:
+            if self.arguments["case"] is None:
+                raise NotClaimed("not claimed: no case of this check is within the claims")
             values["case"] = self.arguments["case"].case()
         try:
             self.function(**{name: values[name] for name in self.needs})

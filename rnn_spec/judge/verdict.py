@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rnn_spec.spec.catalogue import Clause
 
-OUTCOMES = ("passed", "failed", "known", "not claimed")
-"""What may become of a check; known: it failed, as it is recorded to fail (judge.known)."""
+OUTCOMES = ("passed", "failed", "known", "unsupported", "not claimed", "broken")
+"""What may become of a check. Known: it failed, as it is recorded to fail (judge.known). Unsupported: its
+question is within the claims, and the subject says that it cannot be answered. Broken: the check itself
+raised something, which says nothing of the subject."""
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,9 @@ class Card:
     @classmethod
     def of(cls, results: Results, name: str = "", options: str = "") -> Card:
         """The card of a run, under the subject's own name or another; ValueError where it was not whole."""
-        if not results.complete or results.problems or not results.levels:
-            raise ValueError(f"the run of {results.subject} is not whole: {'; '.join(results.problems)}")
+        if results.part or results.problems or not results.levels:
+            why = "; ".join(filter(None, [results.part, *results.problems])) or "nothing was judged"
+            raise ValueError(f"the run of {results.subject} is not whole: {why}")
         command = f"rnn-spec check {shlex.quote(results.subject)} {options}".strip()
         results = replace(results, verdicts=[_as_seen(v) for v in results.verdicts])
         by_clause: dict[str, Counter[str]] = {}
@@ -82,12 +83,15 @@ class Card:
         )  # fmt: skip
 
     def says(self, level: str) -> str:
-        """What it is at this level: conforms, does not conform, or not claimed; with counts."""
+        """What it is at this level: conforms, in part or not, or not claimed; with counts."""
         counts = Counter(self.levels.get(level, {}))
         passed, failed = counts["passed"], counts["failed"]
         known = f", {counts['known']} fail as known" if counts["known"] else ""
         if failed:
             return f"**does not conform** ({failed} of {passed + failed} fail{known})"
+        if left := counts["unsupported"]:
+            answered = passed + counts["known"]
+            return f"conforms in part ({answered} of {answered + left}{known})"
         return f"conforms ({passed}{known})" if passed else "not claimed"
 
 

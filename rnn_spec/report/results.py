@@ -5,12 +5,13 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 import rnn_spec
+from rnn_spec.cases.claims import Claims
 from rnn_spec.cases.records import LEVELS
 from rnn_spec.judge.verdict import Verdict
 from rnn_spec.report import files
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Results:
-    """A run: what was judged, with what, every verdict, and whether the run came to its end."""
+    """A run: what was judged, with what, every verdict, and whether the run came to its end.
+
+    `expects` are the ids of the known failures that are in force. `claims` is what the subject claims beside
+    levels and dtypes, where that is less than everything. `owed` is how many checks of each clause the claims
+    owe, and `selected` what the run was told to keep to; it is empty if the run was to be whole.
+    """
 
     subject: str
     version: str = ""
@@ -34,10 +40,43 @@ class Results:
     platform: str = f"{platform.system()} {platform.machine()}"
     levels: list[str] = field(default_factory=list)
     dtypes: list[str] = field(default_factory=list)
+    claims: dict[str, list[Any]] = field(default_factory=dict)
     declares: dict[str, str] = field(default_factory=dict)
+    expects: list[str] = field(default_factory=list)
+    selected: list[str] = field(default_factory=list)
+    owed: dict[str, int] = field(default_factory=dict)
     diagnoses: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+
+    def introduce(
+        self,
+        levels: list[str],
+        dtypes: list[str],
+        declares: dict[str, str],
+        expects: list[str],
+        **claims: list[Any],
+    ) -> None:
+        """Take what the subject claims, as `Claims.told` says it, declares, and is known to get wrong."""
+        self.levels, self.dtypes, self.declares, self.claims = levels, dtypes, declares, claims
+        self.expects = expects
+
+    def claimed(self) -> Claims:
+        """The subject's claims."""
+        told: dict[str, Any] = {kind: tuple(claimed) for kind, claimed in self.claims.items()}
+        return Claims(frozenset(self.levels), tuple(self.dtypes), **told)
+
+    @property
+    def part(self) -> str:
+        """Why this is a part of a run and says nothing of the whole; nothing where it is whole."""
+        done = len(self.verdicts)
+        if not self.complete:
+            return f"the run was interrupted after {done} of {sum(self.owed.values()) or 'its'} checks"
+        if self.selected:
+            return (
+                f"{done} of {sum(self.owed.values())} checks were asked, those of {', '.join(self.selected)}"
+            )
+        return ""
 
     def by_level(self) -> dict[str, Counter[str]]:
         """How many checks came to which outcome, by the level that they needed."""

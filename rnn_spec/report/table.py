@@ -9,8 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from rnn_spec.cases.records import LEVELS
 from rnn_spec.report import failures as failures_of
+from rnn_spec.report.standing import WORDS, conforms, sentence, standings
 from rnn_spec.spec.catalogue import areas, clauses
 
 if TYPE_CHECKING:
@@ -20,15 +20,18 @@ if TYPE_CHECKING:
 
     from rnn_spec.report.results import Results
 
-STANDINGS = {"conforms": "green", "does not conform": "red", "not claimed": "yellow", "not judged": "dim"}
-COLUMNS = ("clauses", "checks", "passed", "failed", "known", "not claimed", "not yet checked")
+STANDINGS = dict(zip(WORDS, ("green", "yellow", "red", "yellow", "dim", "dim"), strict=True))
+COLUMNS = ("clauses", "checks", "passed", "failed", "known", "unsupported", "not claimed")
 
 
 def show(results: Results, console: Console, *, failures: bool = True) -> None:
     """Print the whole view; `failures=False` leaves their texts out."""
     console.print(by_area(results))
-    if unchecked := not_yet_checked(results):
-        console.print(Text.assemble(("not yet checked: ", "bold"), ", ".join(ranges(unchecked))))
+    if not results.part and (unasked := not_asked(results)):
+        ids = ", ".join(ranges(unasked))
+        console.print(
+            Text.assemble(("not asked, for what they need is not claimed, or not here: ", "bold"), ids)
+        )
     if failures:
         for text in failures_of.texts(results):
             console.print()
@@ -42,21 +45,13 @@ def show(results: Results, console: Console, *, failures: bool = True) -> None:
     console.print(verdict(results))
 
 
-def standing(results: Results) -> dict[str, str]:
-    """Each level's standing, by the checks that needed it; not judged: claimed, and no check of it ran."""
-    idle = {level: "not judged" if level in results.levels else "not claimed" for level in LEVELS}
-    return {
-        level: "does not conform" if n["failed"] else "conforms" if n["passed"] else idle[level]
-        for level, n in results.by_level().items()
-    }
-
-
 def levels(results: Results) -> Iterator[Text]:
-    """A line for each standing, with the levels of that standing."""
-    of = standing(results)
+    """A line for each standing, with the levels of that standing; those in part with their numbers."""
+    of = standings(results)
     for word, style in STANDINGS.items():
-        if found := [level for level, is_ in of.items() if is_ == word]:
-            yield Text.assemble((f"{word}: ", f"bold {style}"), ", ".join(found))
+        if found := {level: standing for level, standing in of.items() if standing.word == word}:
+            named = (level + str(standing).removeprefix(word) for level, standing in found.items())
+            yield Text.assemble((f"{word}: ", f"bold {style}"), ", ".join(named))
 
 
 def by_area(results: Results) -> Table:
@@ -70,8 +65,6 @@ def by_area(results: Results) -> Table:
             worst[area] = max(worst.get(area, 0.0), v.headroom)
     for clause in clauses().values():
         counts[clause.area]["clauses"] += 1
-    for id in not_yet_checked(results):
-        counts[clauses()[id].area]["not yet checked"] += 1
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("area", no_wrap=True)
     for name in (*COLUMNS, "worst headroom"):
@@ -86,14 +79,10 @@ def by_area(results: Results) -> Table:
     return table
 
 
-def not_yet_checked(results: Results) -> list[str]:
-    """The clauses that no check of this run names."""
-    return [id for id in clauses() if id not in {v.clause for v in results.verdicts}]
-
-
-def name_of(results: Results) -> str:
-    """The subject with its version, where it tells one."""
-    return results.version or results.subject
+def not_asked(results: Results) -> list[str]:
+    """The clauses of claimed levels of which no check was asked: what they are about is not claimed."""
+    asked = {v.clause for v in results.verdicts if v.outcome != "not claimed"}
+    return [id for id, clause in clauses().items() if clause.profile in results.levels and id not in asked]
 
 
 def ranges(ids: list[str]) -> list[str]:
@@ -107,26 +96,10 @@ def ranges(ids: list[str]) -> list[str]:
 
 
 def verdict(results: Results) -> Text:
-    """One sentence: conforms or not, and on what ground."""
-    outcomes = Counter(v.outcome for v in results.verdicts)
-    name = name_of(results)
-    if not results.complete:
-        return Text(f"{name}: the run was interrupted after {len(results.verdicts)} checks", "yellow")
-    if outcomes["failed"]:
-        clause_count = len({v.clause for v in results.verdicts if v.outcome == "failed"})
-        return Text(
-            f"{name} does not conform: {outcomes['failed']} of "
-            f"{outcomes['passed'] + outcomes['failed']} checks fail, of {clause_count} clauses",
-            "bold red",
-        )
-    if results.problems:
-        return Text(f"{name}: the run is not whole, {len(results.problems)} problems", "bold red")
-    if not outcomes["passed"] and outcomes["known"]:
-        return Text(f"{name}: all {outcomes['known']} checks that were judged fail as known", "yellow")
-    if not outcomes["passed"]:
-        return Text(f"{name}: nothing was judged", "bold red")
-    known = f", {outcomes['known']} fail as known" if outcomes["known"] else ""
-    return Text(f"{name} conforms: {outcomes['passed']} checks passed{known}", "bold green")
+    """The sentence, in green where the whole conforms, red where it does not, yellow for less than that."""
+    against = not conforms(results) or any(v.outcome == "broken" for v in results.verdicts)
+    whole = not results.part and any(v.outcome == "passed" for v in results.verdicts)
+    return Text(sentence(results), "bold red" if against else "bold green" if whole else "yellow")
 
 
 def _ratio(value: float | None) -> str:
@@ -135,7 +108,7 @@ def _ratio(value: float | None) -> str:
 
 def _style(name: str, count: int) -> str:
     return (
-        {"failed": "bold red", "not claimed": "yellow", "not yet checked": "dim"}.get(name, "")
+        {"failed": "bold red", "unsupported": "yellow", "not claimed": "yellow"}.get(name, "")
         if count
         else "dim"
     )

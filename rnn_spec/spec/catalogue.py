@@ -6,11 +6,15 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Clause:
-    """One normative statement. `level` is MUST, SHOULD or MAY; `profile` what a subject must claim."""
+    """One normative statement. `level` is MUST, SHOULD or MAY; `profile` what a subject must claim.
+
+    `needs` is what it must claim beside that for the statement to be about it (`cases.claims.NEEDS`).
+    """
 
     id: str
     level: str
@@ -18,6 +22,7 @@ class Clause:
     text: str
     source: str
     leads_to: str
+    needs: tuple[str, ...] = ()
 
     @property
     def area(self) -> str:
@@ -28,7 +33,8 @@ class Clause:
 @cache
 def clauses() -> dict[str, Clause]:
     """Every clause by its id, in the catalogue's order."""
-    return {row["id"]: Clause(**row) for row in _read()["clause"]}
+    rows = _read()["clause"]
+    return {row["id"]: Clause(**{**row, "needs": tuple(row.get("needs", ()))}) for row in rows}
 
 
 @cache
@@ -38,5 +44,5 @@ def areas() -> dict[str, str]:
 
 
 @cache
-def _read() -> dict[str, list[dict[str, str]]]:
+def _read() -> dict[str, list[dict[str, Any]]]:
     return tomllib.loads(Path(__file__).with_name("clauses.toml").read_text(encoding="utf-8"))

@@ -15,8 +15,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
+from rnn_spec.cases.claims import CHOICES, Claims
 from rnn_spec.cases.records import LEVELS
 
 if TYPE_CHECKING:
@@ -89,6 +91,29 @@ class Subject:
     dtypes: ClassVar[tuple[str, ...]] = ("float64", "float32")
     """The dtypes it computes in."""
 
+    nonlinearities: ClassVar[tuple[str, ...]] = CHOICES["nonlinearities"]
+    """What it has of tanh and relu."""
+
+    bias: ClassVar[tuple[bool, ...]] = CHOICES["bias"]
+    """Whether it can have biases (True), and can be without (False)."""
+
+    h_0: ClassVar[tuple[str, ...]] = CHOICES["h_0"]
+    """Whether the initial state may be ``given``, as it has to be, and ``absent``."""
+
+    gradients: ClassVar[tuple[str, ...]] = CHOICES["gradients"]
+    """Where it claims gradients: of ``input``, of ``h_0``, of its ``parameters``."""
+
+    cotangents: ClassVar[tuple[str, ...]] = CHOICES["cotangents"]
+    """Where it claims gradients: for cotangents of ``output``, of ``h_n``; the other one is then 0."""
+
+    tells: ClassVar[tuple[str, ...] | None] = None
+    """What it promises to tell beside numbers: ``parameters``, ``after``, ``aliases``, ``drew``, ``dtypes``,
+    ``earlier``. None: it promises nothing, and is held to what it does tell."""
+
+    limits: ClassVar[tuple[str, ...]] = ()
+    """The reasons that `Observation.unsupported` may give, word for word: what it declares that it has not.
+    Any other reason breaks a promise: the level conforms in part, and the run does not pass."""
+
     remote: ClassVar[bool] = False
     """It answers from elsewhere, and so cannot write into what it is given: `after` is its word alone."""
 
@@ -114,10 +139,13 @@ class Subject:
 
     def unclaimed(self, case: Case) -> str | None:
         """Why `case` is outside what this subject claims, or None."""
-        missing = [level for level in LEVELS if level in case.levels - self.levels]
-        if missing:
-            return f"not claimed: {', '.join(missing)}"
-        return None if case.dtype in self.dtypes else f"not claimed: {case.dtype}"
+        return self.claims.outside(case)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """All that it claims, in one record."""
+        claimed = {kind: getattr(self, kind) for kind in (*CHOICES, "limits")}
+        return Claims(**claimed, module=hasattr(self, "module_class"))
 
     @property
     def inherits(self) -> tuple[str, str] | None:

@@ -16,6 +16,7 @@ class HaikuSubject(JaxPeer):
 
     name = "haiku"
     levels = JaxPeer.levels - {"lengths"}
+    nonlinearities = ("relu",)
     declares = {  # noqa: RUF012  # read only
         "biases": "two",
         "layout": "both",

@@ -23,6 +23,7 @@ class MindSporeSubject(Peer):
     )
     dtypes = ("float32", "float16")
     declares = AS_TORCH
+    limits = ("dropout is less than 1",)
     layout = tuple(Weight(kind, (kind,)) for kind in KINDS)
 
     def __init__(self) -> None:
@@ -38,7 +39,7 @@ class MindSporeSubject(Peer):
 
     def cannot(self, case: Case) -> str | None:
         """Dropout of everything is refused by the constructor, as documented."""
-        return "dropout is less than 1" if case.config.dropout == 1 else super().cannot(case)
+        return self.limits[0] if case.config.dropout == 1 else None
 
     def build(self, config: Config, layers: list[Layer], dtype: str) -> Any:
         """The stack, with its parameters."""

@@ -142,6 +142,7 @@ class OnnxReferenceSubject(OperatorSubject):
     name = "onnx"
     dtypes = ("float64", "float32")
     declares = OperatorSubject.declares | {"nonlinearities": "tanh"}
+    nonlinearities = ("tanh",)
 
     def version(self) -> str:
         """onnx's release."""

@@ -98,9 +98,8 @@ class Peer(Subject):
         """Seed what dropout draws from, where there is dropout."""
 
     def cannot(self, case: Case) -> str | None:
-        """Why the framework cannot express this case, or None."""
-        one, wanted = self.declares.get("nonlinearities", "both"), case.config.nonlinearity
-        return None if one in ("both", wanted) else f"it has no {wanted}"
+        """Why the framework cannot express this case, of the `limits` that it declares, or None."""
+        return None
 
     def array(self, a: Any, dtype: str) -> np.ndarray:
         """A NumPy array of the case's numbers in its dtype."""

@@ -102,6 +102,8 @@ def load(name: str) -> Subject:
         raise SubjectError(f"subject {name!r} cannot be made ({said}){hint}") from e
     if not isinstance(subject, Subject):
         raise SubjectError(f"subject {name!r} is a {type(subject).__name__}, not an rnn_spec.Subject")
+    if problem := subject.claims.problem():
+        raise SubjectError(f"subject {name!r}: {problem}")
     return subject
 
 

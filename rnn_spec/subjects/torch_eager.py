@@ -30,6 +30,8 @@ class TorchSubject(Subject):
         self.cls = self.module or self.worker.torch.nn.RNN
         runs = self.worker.dtypes(device)  # before 2.2 torch has no float16 on the CPU
         self.dtypes = tuple(name for name in type(self).dtypes if name in runs)  # type: ignore[assignment,misc]
+        self.limits = tuple(self.worker.limits())  # type: ignore[misc]
+        self.tells = tuple(self.worker.TELLS)  # type: ignore[misc]
 
     def module_class(self) -> tuple[Any, Any]:
         """The class under test, and the torch that it lives in, for checks of the Python class itself."""

@@ -8,6 +8,7 @@ it is a worker that speaks rnn-spec's wire protocol, and so judges the torch of 
 import json
 import os
 import platform
+import re
 import sys
 import warnings
 
@@ -87,7 +88,7 @@ def lacking(case):
     """What this torch has not, and the case needs; or None."""
     names = torch.nn.utils.rnn.pack_padded_sequence.__code__.co_varnames
     if case["lengths"] is not None and "enforce_sorted" not in names:  # before torch 1.1
-        return "this torch packs no batch that is not sorted by length"
+        return UNSORTED
     return None
 
 
@@ -152,19 +153,36 @@ LEVELS = [
 ]  # fmt: skip
 
 
+SINCE = {  # type: dict[str, dict[str, tuple[int, int] | None]]
+    "float64": {"cpu": (1, 0), "mps": None},
+    "float32": {"cpu": (1, 0)},
+    "float16": {"cpu": (2, 2), "cuda": (1, 0)},
+    "bfloat16": {"cpu": (1, 10)},
+}
+"""The release from which on nn.RNN computes in a dtype, by type of device; on one that is not named as
+on the CPU; None: in no release. On the CPU as it was recorded from 1.0.0 to 2.15.0: 1.8.1 has no bfloat16,
+and 1.10.2, the next on record, has. MPS has no float64 (torch.backends.mps)."""
+
+
+def release():
+    """This torch's, as two numbers."""
+    return tuple(int(n) for n in re.findall(r"\d+", torch.__version__)[:2])
+
+
 def dtypes(device):
-    """The dtypes in which this torch runs an RNN at all on the device."""
-    return [name for name in ("float64", "float32", "float16", "bfloat16") if runs(name, device)]
+    """The dtypes in which nn.RNN has to compute in this release on the device, by SINCE."""
+    kind = str(device).partition(":")[0]
+    since = {name: devices.get(kind, devices["cpu"]) for name, devices in SINCE.items()}
+    return [name for name, first in since.items() if first is not None and release() >= first]
 
 
-def runs(name, device):
-    """Whether an RNN runs in the dtype of this name on the device."""
-    try:
-        dtype = getattr(torch, name)
-        torch.nn.RNN(1, 1).to(device, dtype)(torch.zeros(1, 1, 1, dtype=dtype, device=device))
-    except (AttributeError, RuntimeError):
-        return False
-    return True
+def limits():
+    """What this release cannot be asked, and says so."""
+    return [UNSORTED] if release() < (1, 1) else []
+
+
+UNSORTED = "this torch packs no batch that is not sorted by length"
+TELLS = ["parameters", "after", "aliases", "drew", "dtypes", "earlier"]
 
 
 def hello(device):
@@ -176,6 +194,8 @@ def hello(device):
         "homepage": "https://pytorch.org",
         "levels": LEVELS,
         "dtypes": dtypes(device),
+        "tells": TELLS,
+        "limits": limits(),
     }
 
 

@@ -195,11 +195,13 @@ class Introduced(Subject):
     remote = True
 
     def introduce(self, hello: wire.Hello) -> None:
-        """Take its name, levels, dtypes and traits from its hello."""
+        """Take its name, claims and traits from its hello."""
         self.hello = hello
         self.levels = frozenset(hello.levels)  # type: ignore[misc]
-        self.dtypes = tuple(hello.dtypes)  # type: ignore[misc]
         self.declares = hello.declares  # type: ignore[misc]
+        for kind in ("dtypes", "nonlinearities", "bias", "h_0", "gradients", "cotangents", "tells", "limits"):
+            if (claimed := getattr(hello, kind)) is not None:
+                setattr(self, kind, tuple(claimed))
 
     def version(self) -> str:
         """Name, version and language, in its own words."""

@@ -34,7 +34,7 @@ def test_same_call_gives_the_same_bits(case, check):
 @standard(training=False)
 def test_evaluation_draws_nothing(case, check):
     """A call in evaluation mode draws nothing from the random generator."""
-    drew = check.told("whether the call drew random numbers", check.ask(case).drew)
+    drew = check.told("drew", check.ask(case).drew)
 
     check.holds(not drew, "the call drew from the random generator")
 
@@ -43,7 +43,7 @@ def test_evaluation_draws_nothing(case, check):
 @standard(training=True, dropout=0.0)
 def test_training_without_dropout_draws_nothing(case, check):
     """A call with dropout=0 draws nothing from the random generator in training mode either."""
-    drew = check.told("whether the call drew random numbers", check.ask(case).drew)
+    drew = check.told("drew", check.ask(case).drew)
 
     check.holds(not drew, "the call drew from the random generator")
 
@@ -81,7 +81,7 @@ def test_earlier_calls_leave_nothing_behind(case, how, check):
 @pytest.mark.parametrize("what", ["input", "h_0", "parameters"])
 def test_call_leaves_what_it_is_given_unchanged(case, what, check):
     """A call and its backward pass leave in input, h_0 and every parameter the bits that were there."""
-    after = check.told("what the arguments hold after the call", check.ask(case).after)
+    after = check.told("after", check.ask(case).after)
     given = dict(case.parameters) if what == "parameters" else {what: getattr(case, what)}
 
     for name, value in given.items():
@@ -93,7 +93,7 @@ def test_call_leaves_what_it_is_given_unchanged(case, what, check):
 @standard()
 def test_results_share_no_memory(case, check):
     """output and h_n share memory neither with each other nor with anything that the call was given."""
-    aliases = check.told("what shares memory", check.ask(case).aliases)
+    aliases = check.told("aliases", check.ask(case).aliases)
 
     shared = [pair for pair in aliases if "output" in pair.split(", ") or "h_n" in pair.split(", ")]
 

@@ -14,7 +14,7 @@ from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.laws import derive, furnish
 from rnn_spec.judge.module import Module, numbers
 from rnn_spec.judge.stepwise import step_bounds
-from rnn_spec.plugin import clause, named
+from rnn_spec.plugin import clause, named, pinned
 from rnn_spec.spec.model import Config
 
 LAYOUTS = (
@@ -95,9 +95,8 @@ def test_gradients_of_a_batch_of_none(case, check):
 
     gradients = check.gradients(none)
 
-    given = {**none.parameters, "input": none.input} | ({} if none.h_0 is None else {"h_0": none.h_0})
-    for name, value in given.items():
-        check.equal(f"grad {name}", gradients[name], np.zeros(value.shape))
+    for name, got in gradients.items():
+        check.equal(f"grad {name}", got, np.zeros(none.given[name].shape))
 
 
 # -- sizes of 1, and equal sizes ----------------------------------------------------------------
@@ -133,7 +132,7 @@ FLAGS = {
 @pytest.mark.parametrize("size", SIZES)
 def test_axes_are_told_apart_by_place(size, flags, check):
     """Axes of length 1, or of one length, are each what their place makes them: all answers are right."""
-    check.conforms(sized(size, flags), "output", "h_n", "grad *")
+    check.conforms(check.fit(sized(size, flags)), "output", "h_n", "grad *")
 
 
 @clause("EDG-03")
@@ -143,7 +142,9 @@ def test_results_keep_axes_of_length_one(size, check):
     T, N, _, H = SIZES[size]
 
     for flags, shape in (("plain", (T, N, H)), ("batch_first", (N, T, 2 * H)), ("unbatched", (T, H))):
-        case = sized(size, flags)
+        if flags in ("batch_first", "unbatched") and "torch_api" not in check.claims.levels:
+            continue
+        case = check.fit(sized(size, flags))
         answer = check.ask(case, shaped=False)
 
         check.equal("output's shape", np.shape(answer.output), shape)
@@ -218,6 +219,7 @@ def test_nan_in_h_0_reaches_its_own_row_at_every_step(case, check):
 
 
 @clause("EDG-06")
+@pinned("bias")
 @named("small-L1-tanh-float32", "small-L1-relu-float32", "odd-L1-relu-float64", "odd-L1-tanh-float32")
 def test_nan_in_a_parameter_reaches_its_unit(case, check):
     """A NaN in one unit's bias makes that unit's output NaN at the first step, and all units' at the next."""
@@ -302,7 +304,8 @@ KINDS = {  # the flags, and how many times larger the weights are than torch dra
 @pytest.mark.parametrize("size", LARGE)
 def test_large_layers_follow_the_recurrence(size, kind, check):
     """Every step of a long sequence and every unit of a wide layer follow from its own step before."""
-    case = large(size, kind)
+    free = ("dtype", "bias") if "larger" in kind else ("dtype", "bias", "nonlinearity")  # relu would overflow
+    case = check.fit(large(size, kind), *free)
 
     answer = check.ask(case)
 
@@ -323,14 +326,12 @@ def test_long_sequences_remember_their_start(case, check):
     """A layer that shifts its state by one unit a step still has its h_0 after 1,000 steps."""
     first = abs(case.h_0)
     H, N, I = case.config.hidden_size, case.input.shape[1], case.config.input_size
-    relu = derive(case, "relu", config=replace(case.config, nonlinearity="relu"))
+    relu = check.fit(derive(case, "relu", config=replace(case.config, nonlinearity="relu")))
     shift = lambda *_: np.roll(np.eye(H), 1, axis=0)  # noqa: E731
     probe = furnish(relu, "shifting for long", input=np.zeros((1000, N, I)), h_0=first, weight_hh=shift)
 
-    answer = check.ask(probe)
-
     moved = np.stack([np.roll(first[0], t + 1, axis=-1) for t in range(1000)])
-    check.equal("output", answer.output, moved)
+    check.shows(probe, "output", moved)
 
 
 # -- strides ------------------------------------------------------------------------------------

@@ -109,9 +109,10 @@ def test_counting_layer_counts_each_sequences_steps(case, pattern, check):
     ones = np.full(case.input.shape, 2.0**-4)
     first = lambda layer, direction, shape: np.eye(1, shape[1]) + np.zeros(shape)  # noqa: E731
 
-    answer = check.ask(furnish(packed, "counting", input=ones, weight_ih=first, weight_hh=eye))
+    probe = furnish(packed, "counting", input=ones, weight_ih=first, weight_hh=eye)
 
-    check.equal("h_n", answer.h_n, np.zeros(answer.h_n.shape) + np.asarray(packed.lengths)[:, None] / 16)
+    counts = np.asarray(packed.lengths)[:, None] / 16
+    check.shows(probe, "h_n", np.zeros((*probe.h_0.shape[:2], case.config.hidden_size)) + counts)
 
 
 @clause("PCK-03")
@@ -135,12 +136,10 @@ def test_final_states_are_in_the_callers_order(case, pattern, check):
     numbered = np.zeros(case.input.shape) + (1 + np.arange(case.input.shape[1])[:, None]) * 2.0**-6
     probe = furnish(ragged(case, pattern), "numbered rows", input=numbered, weight_ih=eye)
 
-    answer = check.ask(probe)
-
     width = min(case.config.input_size, case.config.hidden_size)
-    expected = np.zeros(answer.h_n.shape)
+    expected = np.zeros(probe.h_0.shape)
     expected[..., :width] = numbered[0, :, :width]
-    check.equal("h_n", answer.h_n, expected)
+    check.shows(probe, "h_n", expected)
 
 
 @clause("PCK-04")
@@ -164,10 +163,10 @@ def test_initial_states_are_in_the_callers_order(case, pattern, check):
     h_0 = abs(case.h_0)
     packed = ragged(case, pattern)
 
-    answer = check.ask(furnish(packed, "keeping", h_0=h_0, weight_hh=eye))
+    probe = furnish(packed, "keeping", h_0=h_0, weight_hh=eye)
 
     kept = np.concatenate(list(h_0), axis=-1) * alive(packed)[..., None]
-    check.equal("output", answer.output, kept)
+    check.shows(probe, "output", kept)
 
 
 @clause("PCK-05")
@@ -202,11 +201,12 @@ def test_reverse_direction_counts_from_each_sequences_end(case, pattern, check):
     first = lambda layer, direction, shape: np.eye(1, shape[1]) + np.zeros(shape)  # noqa: E731
     h_0 = abs(case.h_0)
 
-    answer = check.ask(furnish(packed, "counting back", input=ones, h_0=h_0, weight_ih=first, weight_hh=eye))
+    probe = furnish(packed, "counting back", input=ones, h_0=h_0, weight_ih=first, weight_hh=eye)
 
     H, live = case.config.hidden_size, alive(packed)
     to_come = (np.asarray(packed.lengths) - np.arange(T)[:, None]) / 16
-    check.equal("output[..., H:]", answer.output[..., H:], (to_come[..., None] + h_0[1]) * live[..., None])
+    states = (to_come[..., None] + h_0[1]) * live[..., None]
+    check.shows(probe, "output", states, at=np.s_[..., H:])
 
 
 @clause("PCK-06")
@@ -395,7 +395,7 @@ def test_gradients_are_those_of_the_sequences_one_by_one(case, pattern, check):
     parts = [check.gradients(single) for single in singles]
 
     shares = [check.expect(single).arrays for single in singles]
-    for name in packed.parameters:
+    for name in packed.parameters.keys() & gradients.keys():
         total = sum(np.asarray(part[name], np.float64) for part in parts)
         error = replace(bounds[f"grad {name}"], error=sum(share[f"grad {name}"].error for share in shares))
         check.agree(f"grad {name}", gradients[name], total, bounds[f"grad {name}"], error)

@@ -14,7 +14,7 @@ import pytest
 from rnn_spec.cases import data
 from rnn_spec.cases.product import Recipe
 from rnn_spec.judge.laws import eye, furnish
-from rnn_spec.plugin import clause, named, standard
+from rnn_spec.plugin import clause, named, pinned, standard
 from rnn_spec.spec.arithmetic import FORMATS
 
 FLOAT64 = (
@@ -37,6 +37,7 @@ def test_float64_is_within_its_bound(case, check):
 
 
 @clause("PRC-01")
+@pinned("dtype")
 @named(*FLOAT64)
 def test_float64_reads_every_bit(case, check):
     """In float64 no bit of the 53 of an input, state or parameter is lost on its way in."""
@@ -44,6 +45,7 @@ def test_float64_reads_every_bit(case, check):
 
 
 @clause("PRC-01")
+@pinned("dtype", "nonlinearity")
 @named(*FLOAT64)
 def test_float64_answers_have_more_bits_than_float32(case, check):
     """Not all of a float64 answer's numbers are float32 numbers."""
@@ -59,6 +61,7 @@ def test_float32_is_within_its_bound(case, check):
 
 
 @clause("PRC-02")
+@pinned("dtype")
 @named(*FLOAT32)
 def test_float32_reads_every_bit(case, check):
     """In float32 no bit of the 24 of an input, state or parameter is lost on its way in."""
@@ -113,10 +116,11 @@ def test_results_have_the_dtype_of_the_parameters(case, check):
     dtypes = check.ask(case).dtypes
 
     for name in ("output", "h_n"):
-        check.equal(f"{name}.dtype", check.told("the results' dtypes", dtypes.get(name)), case.dtype)
+        check.equal(f"{name}.dtype", check.told("dtypes", dtypes.get(name)), case.dtype)
 
 
 @clause("PRC-08")
+@pinned("nonlinearity")
 @pytest.mark.parametrize("dtype", LARGE)
 @named("small-L1-relu-nobias-float32", "small-L2-relu-bi-nobias-float32")
 def test_relu_passes_large_values_on(case, dtype, check):
@@ -131,6 +135,7 @@ def test_relu_passes_large_values_on(case, dtype, check):
 
 
 @clause("PRC-08")
+@pinned("nonlinearity")
 @pytest.mark.parametrize("dtype", LARGE)
 @named("small-L1-tanh-nobias-float32", "small-L2-tanh-bi-nobias-float32")
 def test_tanh_saturates(case, dtype, check):

@@ -126,7 +126,7 @@ def test_cuda_computes_in_the_arithmetic_chosen(case, tf32, check):
     """On CUDA float32 results are float32's with TF32 off, and those of rounded factors with it on."""
     _, torch = check.module_class()
     if not torch.cuda.is_available():
-        raise NotClaimed("not claimed: CUDA, of which there is no device")
+        raise NotClaimed("not here: CUDA, of which there is no device")
     state = State(case, check)
     state.operate(lambda torch, rnn: rnn.to("cuda"))
     bounds = expected(case, check)

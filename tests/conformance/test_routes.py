@@ -372,7 +372,7 @@ def test_onnx_answers_like_eager(case, route, check):
     state = State(case, check)
     for package in NEEDS[route]:
         if importlib.util.find_spec(package) is None:
-            raise NotClaimed(f"not claimed: ONNX, which needs {package}: pip install {package}")
+            raise NotClaimed(f"not here: ONNX, which needs {package}: pip install {package}")
 
     call = take(state, route, state.rnn)
 
@@ -385,7 +385,7 @@ def test_cuda_answers_like_the_cpu(case, check):
     """On a CUDA device the layer answers what the spec says, and learns as it does."""
     _, torch = check.module_class()
     if not torch.cuda.is_available():
-        raise NotClaimed("not claimed: CUDA, of which there is no device")
+        raise NotClaimed("not here: CUDA, of which there is no device")
     state = State(case, check)
 
     state.operate(lambda torch, rnn: rnn.to("cuda"))
@@ -416,7 +416,7 @@ def scriptable(state):
     try:
         inspect.getsource(state.cls)
     except (OSError, TypeError) as e:
-        raise NotClaimed("not claimed: scripting, which reads the class's source") from e
+        raise NotClaimed("not here: scripting, which reads the class's source") from e
 
 
 def answers(state, call):

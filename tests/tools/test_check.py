@@ -10,7 +10,7 @@ import pytest
 
 from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Bound, Case, Error, Observation
-from rnn_spec.judge.check import Check, Memory, NotClaimed
+from rnn_spec.judge.check import Check, Memory, NotClaimed, Unsupported
 from rnn_spec.judge.compare import Nonconformity, same
 from rnn_spec.judge.trial import Trial
 from rnn_spec.plugin import level
@@ -92,11 +92,11 @@ def test_without_gradients_the_forward_pass_is_still_judged() -> None:
         found.conforms(CASE, "grad *")
 
 
-def test_unsupported_is_not_claimed_with_the_reason() -> None:
-    """An answer that says unsupported is not claimed, with its reason."""
+def test_unsupported_is_told_with_the_reason() -> None:
+    """An answer that says unsupported has neither passed nor failed, and its reason is told."""
     subject = Answering(lambda _: Observation(unsupported="no CUDA here"))
 
-    with pytest.raises(NotClaimed, match="not claimed: no CUDA here"):
+    with pytest.raises(Unsupported, match=r"^no CUDA here$"):
         check(subject).ask(CASE)
 
 
@@ -354,8 +354,8 @@ def test_subject_that_raises_in_the_backward_pass_fails_at_gradients_alone() -> 
     for clause in ("GRD-01", "PCK-11", "PRC-02"):
         said = outcome(clause, lambda case, check: check.conforms(case, "grad input"))
         assert said == "raised ValueError in backward: no gradient of one step"
-    with pytest.raises(NotClaimed, match="parameter shapes"):
-        outcome("PAR-03", lambda case, check: (check.ask(case), check.told("parameter shapes", None)))
+    with pytest.raises(NotClaimed, match="not told: the shapes of its parameters"):
+        outcome("PAR-03", lambda case, check: (check.ask(case), check.told("parameters", None)))
     assert "backward" in outcome("GRD-01", lambda case, check: check.conforms(case, "output"))
 
 
@@ -375,4 +375,5 @@ def test_level_of_a_check_is_the_last_that_it_needed(clause: str, case: str | No
     asked = check(SpecSubject(), clause)
     asked.case = Recipe.parse(case).case() if case else None
 
-    assert level(clauses()[clause], asked) == expected
+    assert level(clause, asked, None) == expected
+    assert level(clause, asked, Nonconformity("it differs", "grad input")) == "gradients"

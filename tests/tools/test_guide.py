@@ -56,7 +56,8 @@ def test_first_verdict_in_each_language(commands: str, needs: str, tmp_path: Pat
 
     assert re.search(r"my_rnn 0\.1.* conforms: \d+ checks passed", said)
     if commands == CPP:
-        assert re.search(r"my_rnn 0\.1.* conforms: \d+ checks passed", run(FILES, tmp_path, path))
+        said = run(FILES, tmp_path, path)  # the cases of two areas, so
+        assert re.search(r"my_rnn 0\.1.* conforms in part: \d+ checks passed", said)
 
 
 def test_a_known_failure_is_expected(tmp_path: Path, path: str) -> None:

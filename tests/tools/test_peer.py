@@ -183,6 +183,8 @@ def test_what_a_peer_declares_is_in_the_table(name: str) -> None:
     assert subject.name == name
     assert all(value in TRAITS[trait] for trait, value in subject.declares.items())
     assert {"biases", "layout", "nonlinearities", "stacking", "directions"} <= subject.declares.keys()
+    assert subject.declares["nonlinearities"] in ("both", *subject.nonlinearities)
+    assert (subject.declares["nonlinearities"] == "both") == (len(subject.nonlinearities) == 2)
     assert ("padding" in subject.declares) == ("lengths" in subject.levels)
     assert subject.levels <= set(LEVELS) - {"torch_api"}
     assert set(subject.dtypes) <= set(DTYPES)

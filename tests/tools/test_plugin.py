@@ -55,7 +55,7 @@ class Forward(SpecSubject):
     levels = SpecSubject.levels - {"gradients"}
 
 class Nothing(SpecSubject):
-    levels = frozenset()
+    levels = frozenset({"cell"})
 
 """
 
@@ -187,7 +187,7 @@ def test_not_claimed_is_neither_passed_nor_failed(folder: Path) -> None:
 
 
 def test_a_run_that_judges_nothing_is_no_green_run(folder: Path) -> None:
-    """A subject that claims nothing exits with 2."""
+    """Whoever claims none of what the selected clauses are about is not judged, and the status is 2."""
     done = run(folder, "--subject", "mine:Nothing")
 
     assert done.returncode == 2

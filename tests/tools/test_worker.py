@@ -229,11 +229,33 @@ def test_torch_that_packs_sorted_batches_only_says_so(monkeypatch: pytest.Monkey
     assert answer(case).output is not None
 
 
-def test_a_torch_without_a_dtype_does_not_claim_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In process as over the wire, torch claims the dtypes that it runs: float16 on the CPU from 2.2 on."""
+@pytest.mark.parametrize(
+    ("version", "device", "dtypes"),
+    [
+        ("1.8.1+cu102", "cpu", ["float64", "float32"]),
+        ("2.1.2", "cpu", ["float64", "float32", "bfloat16"]),
+        ("2.1.2", "cuda:1", ["float64", "float32", "float16", "bfloat16"]),
+        ("2.15.0a0+git1", "cpu", ["float64", "float32", "float16", "bfloat16"]),
+        ("2.13.0", "mps", ["float32", "float16", "bfloat16"]),
+    ],
+)
+def test_torch_claims_by_release_and_device(
+    monkeypatch: pytest.MonkeyPatch, version: str, device: str, dtypes: list[str]
+) -> None:
+    """What torch has to compute in is declared, and not found by trying: a dtype that breaks is a failure."""
     from rnn_spec.subjects import torch_worker
 
-    monkeypatch.setattr(torch_worker, "runs", lambda name, device: name != "float16")
+    monkeypatch.setattr("torch.__version__", version)
+    declared: Any = torch_worker.dtypes
+
+    assert declared(device) == dtypes
+
+
+def test_a_torch_without_a_dtype_does_not_claim_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In process as over the wire, torch claims what its release has: float16 on the CPU from 2.2 on."""
+    from rnn_spec.subjects import torch_worker
+
+    monkeypatch.setattr("torch.__version__", "2.1.2")
 
     subject = TorchSubject()
 

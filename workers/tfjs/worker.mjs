@@ -82,6 +82,7 @@ function gradients(layers, { config, cotangents }, input, h_0, mask) {
 }
 
 const MOST = 2e7;
+const SLOW = `more than ${MOST} multiplications: minutes in plain JavaScript`;
 
 /** How many multiplications the forward pass takes. */
 function work({ config: { hidden_size: H, num_layers, bidirectional }, input: { shape: [T, N, I] } }) {
@@ -92,7 +93,7 @@ function work({ config: { hidden_size: H, num_layers, bidirectional }, input: { 
 function run(c) {
   const inputs = [c, ...c.earlier].map((call) => call.input);
   if (c.config.batch_first || inputs.some(({ shape }) => shape.length !== 3)) return { unsupported: "the adapter takes (T, N, I)" };
-  if (backend === "cpu" && work(c) > MOST) return { unsupported: `more than ${MOST} multiplications: minutes in plain JavaScript` };
+  if (backend === "cpu" && work(c) > MOST) return { unsupported: SLOW };
   tf.engine().startScope();
   try {
     const layers = build(c);
@@ -123,6 +124,7 @@ const hello = {
   homepage: "https://js.tensorflow.org",
   levels: ["cell", "sequence", "stack", "bidirectional", "lengths", "gradients"],
   dtypes: ["float32"],
+  limits: backend === "cpu" ? [SLOW] : [],
   declares: { biases: "one", layout: "batch", stacking: "adapter", directions: "adapter", padding: "repeated" },
 };
 await serve(hello, run);
