@@ -327,14 +327,3 @@ def faults(names: tuple[str, ...], processes: int, named: bool, whole: bool) -> 
             found.append(row)
     matrix.conclude(found, console, () if named or names else {t.test for t in trials.collect()})
     end(CONFORMS if all(row.killed for row in found) else FAILS)
-
-
-@main.command()
-@click.option("--rounds", default=3, show_default=True, help="How often each is timed.")
-@click.option("--exhaustive", is_flag=True, help="Time the full product, too.")
-@click.option("--clause", "wanted", multiple=True, callback=known_clauses, help="Only this clause or area.")
-def bench(rounds: int, exhaustive: bool, wanted: tuple[str, ...]) -> None:
-    """Time the standard check against torch's import plus the same calls in a bare torch loop."""
-    from rnn_spec import benchmark
-
-    benchmark.report(Console(), rounds, exhaustive, wanted)

@@ -173,11 +173,11 @@ def test_what_nobody_foresaw_is_one_sentence_and_2(monkeypatch: pytest.MonkeyPat
     traced = CliRunner().invoke(main, ["checklist"], env={"RNN_SPEC_TRACEBACK": "1"})
 
     assert (said.exit_code, traced.exit_code) == (2, 2)
-    assert len(said.stderr.splitlines()) == 1
-    assert "ZeroDivisionError: by zero, somewhere" in said.stderr
-    assert "RNN_SPEC_TRACEBACK=1" in said.stderr
+    assert len(said.output.splitlines()) == 1
+    assert "ZeroDivisionError: by zero, somewhere" in said.output
+    assert "RNN_SPEC_TRACEBACK=1" in said.output
     assert "Traceback" not in said.output
-    assert "Traceback" in traced.stderr
+    assert "Traceback" in traced.output
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_only_a_verdict_of_ours_is_a_status(monkeypatch: pytest.MonkeyPatch, rai
     done = CliRunner().invoke(main, ["checklist"])
 
     assert done.exit_code == 2
-    assert done.stderr
+    assert done.output
 
 
 @pytest.mark.parametrize(
