@@ -92,3 +92,25 @@ def test_the_actions_last_step_writes_the_summary_and_annotates(
     assert done.returncode == status, done.stderr
     assert f"::{'error' if status else 'notice'} title=behaviour::forward/x: was 1, now 2" in done.stdout
     assert "## torch.nn.RNN: torch 2.1.0 → torch 2.2.0" in (tmp_path / "summary.md").read_text()
+
+
+def test_the_actions_options_of_a_model_are_words_as_a_shell_reads_them(tmp_path: Path) -> None:
+    """Quotes hold a blank together, and nothing in them is run."""
+    command = tmp_path / "rnn-spec" / "bin" / "rnn-spec"
+    command.parent.mkdir(parents=True)
+    command.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    command.chmod(0o755)
+    (step,) = [s for s in read(ACTION)["runs"]["steps"] if "GATE_FROM" in s.get("env", {})]
+    values = dict.fromkeys(step["env"], "x") | {
+        "GATE_MODEL_OPTIONS": "--prefix 'my encoder' --nonlinearity tanh $(touch pwned)",
+    }
+    env = os.environ | values | {"RUNNER_TEMP": str(tmp_path), "GITHUB_STEP_SUMMARY": "summary.md"}
+
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", step["run"]],
+        cwd=tmp_path, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    words = ["--prefix", "my encoder", "--nonlinearity", "tanh", "$(touch", "pwned)"]
+    assert "\n".join(words) in done.stdout
+    assert not (tmp_path / "pwned").exists()
