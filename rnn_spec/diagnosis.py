@@ -273,11 +273,14 @@ def fails(trial: Trial, subject: Answers, memory: Memory) -> bool:
 
 
 def judged(trial: Trial, subject: Answers, memory: Memory) -> bool | None:
-    """Whether a check fails on a subject; None if it breaks, or is not claimed."""
+    """Whether a check fails on a subject; None if it breaks, is not claimed, or a gradient is not there.
+
+    Of a gradient that was not given no fault can be told: it would fit them all.
+    """
     try:
         trial.judge(subject, memory)
-    except Nonconformity:
-        return True
+    except Nonconformity as e:
+        return None if str(e).startswith("the answer has no grad ") else True
     except Exception:
         return None
     return False

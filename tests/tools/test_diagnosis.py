@@ -158,7 +158,7 @@ def detached(name: str, trials: list[Trial], **changes: Any) -> list[str]:
             return replace(answer, gradients=gradients)
 
     subject = type("Detached", (Detached,), changes)()
-    return sentences(subject, failed(subject, trials, {"GRD-01", "GRD-03", "GRD-04"}))
+    return sentences(subject, failed(subject, trials, {"GRD-01", "GRD-02", "GRD-03", "GRD-04", "GRD-05"}))
 
 
 def test_a_state_that_is_detached_is_named_without_a_gradient_of_h_0(trials: list[Trial]) -> None:
@@ -167,6 +167,15 @@ def test_a_state_that_is_detached_is_named_without_a_gradient_of_h_0(trials: lis
 
     assert "(grad-truncated-after-1)" in found[0]
     assert not found[0].startswith("in part")
+
+
+def test_of_a_gradient_that_is_not_given_no_fault_is_told(trials: list[Trial]) -> None:
+    """A layer whose upper W_ih learns from its own output, and that has no gradient of h_0, has one fault."""
+    found = detached("grad-w_ih-from-own-output", trials)
+
+    assert [sentence.partition("(")[2].partition(")")[0] for sentence in found] == [
+        "grad-w_ih-from-own-output"
+    ]
 
 
 def test_a_layer_with_one_bias_is_told_what_is_wrong_with_its_gradient(trials: list[Trial]) -> None:
