@@ -152,15 +152,17 @@ def test_a_name_that_means_nothing_is_one_sentence(folder: Path, argument: str, 
 
 def test_k_x_and_lf_select_as_ever(folder: Path) -> None:
     """-k takes parts of ids, -x stops at the first failure, --lf runs again what failed."""
-    assert run(folder, "-k", "test_last_output and float64")[0] == 0
+    status, said = run(folder, "-k", "test_last_output and float64", "--junitxml=junit.xml")
+    assert status == 0, said
+    assert outcomes(folder)["failure"] == 0
 
-    status, said = run(folder, "-x")
-    assert status == 1
-    assert "1 failed" in said
+    status, said = run(folder, "-x", "--junitxml=junit.xml")
+    assert status == 1, said
+    assert outcomes(folder)["failure"] == 1
 
-    status, said = run(folder, "--lf")
-    assert status == 1
-    assert "passed" not in said.splitlines()[-1]
+    status, said = run(folder, "--lf", "--junitxml=junit.xml")
+    assert status == 1, said
+    assert set(outcomes(folder)) == {"failure"}
 
 
 def test_it_runs_on_two_processes_beside_other_plugins(folder: Path) -> None:
