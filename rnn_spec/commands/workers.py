@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import importlib.metadata
 import keyword
 import os
 import sys
@@ -109,6 +109,11 @@ LANGUAGES = {
 """The languages that there are skeletons in, and how each is judged; python-worker: any Python from 3.6."""
 
 
+def taken(name: str) -> bool:
+    """Whether a module of this name is Python's own, or comes with an installed package."""
+    return name in sys.stdlib_module_names or name in importlib.metadata.packages_distributions()
+
+
 @click.command("new-subject")
 @click.argument("name")
 @click.option("--language", type=click.Choice(list(LANGUAGES)), default="python", show_default=True)
@@ -117,7 +122,7 @@ def new_subject(name: str, language: str) -> None:
     if not name.isidentifier():
         raise CouldNotRun(f"{name!r} is not a name for a folder and a module: letters, digits and _ only")
     folder = Path(name)
-    if not folder.exists() and (keyword.iskeyword(name) or importlib.util.find_spec(name)):
+    if not folder.exists() and (keyword.iskeyword(name) or taken(name)):
         raise CouldNotRun(f"{name!r} is Python's or another package's: a module of that name is not yours")
     sources = [path for path in (TEMPLATES / language.replace("c++", "cpp")).iterdir() if path.is_file()]
     try:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -26,11 +24,11 @@ from rnn_spec.judge.compare import Nonconformity, compare
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects import torch_probes
 from rnn_spec.subjects.base import SubjectError
-from rnn_spec.subjects.worker import Failure, Process, TorchWorker, end_all
+from rnn_spec.subjects.worker import Failure, Process, TorchWorker, beside
 from rnn_spec.trials import collect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from rnn_spec.cases.records import Case, Expectation
     from rnn_spec.judge.trial import Trial
@@ -123,17 +121,6 @@ class Suite:
             finally:
                 worker.close()
         return Recording(header, {}, dict(sorted(cases.items())), failing, passed)
-
-
-@contextmanager
-def beside(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that ask processes; Ctrl-C ends the processes, so that no thread waits for them."""
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            yield pool
-        except KeyboardInterrupt:
-            end_all()
-            raise
 
 
 def record(

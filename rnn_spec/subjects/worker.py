@@ -18,6 +18,7 @@ import subprocess
 import threading
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from rnn_spec.cases.records import Error, Observation
 from rnn_spec.subjects.base import Subject, SubjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rnn_spec.cases.records import Case
 
@@ -50,7 +51,7 @@ class Failure(Exception):
 
 
 class Stopped(BaseException):
-    """Ctrl-C was pressed: nothing is started any more."""
+    """Ctrl-C was pressed: nothing is started until all has ended."""
 
 
 RUNNING: weakref.WeakSet[Process] = weakref.WeakSet()
@@ -58,10 +59,25 @@ _stopped = threading.Event()
 
 
 def end_all() -> None:
-    """End every process that runs, and start none any more: whoever waits for one comes to an end."""
-    _stopped.set()
+    """End every process that runs."""
     for process in list(RUNNING):
         process.kill()
+
+
+@contextlib.contextmanager
+def beside(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that ask processes. Ctrl-C ends these, and starts none: so every thread comes to an end."""
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            try:
+                yield pool
+            except KeyboardInterrupt:
+                _stopped.set()
+                end_all()
+                raise
+    except KeyboardInterrupt:
+        _stopped.clear()
+        raise
 
 
 def signal_name(number: int) -> str:

@@ -320,7 +320,6 @@ judge twice.jsonl --cases cases.jsonl                   | twice.jsonl, line 3: a
 judge hello.jsonl --cases text.txt                      | text.txt, line 1: not JSON
 judge hello.jsonl --cases caserubbish.jsonl             | caserubbish.jsonl, line 1
 judge hello.jsonl --cases cases.jsonl --results text.txt | is a file
-vectors                                                 | Commands
 vectors nonsense                                        | No such command
 vectors check nope                                      | nope
 vectors check text.txt                                  | is a file
