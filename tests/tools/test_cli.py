@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from rnn_spec.cli import worthwhile
 from rnn_spec.report.results import Results
 
 if TYPE_CHECKING:
@@ -144,3 +146,22 @@ def test_case_prints_the_question_the_expectation_and_the_answer(tmp_path: Path)
     assert done.returncode == 0, done.stderr
     for word in ("num_layers=2", "weight_ih_l1_reverse", "expected", "bound", "answered", "grad input"):
         assert word in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("wanted", "exhaustive", "cores", "processes"),
+    [
+        ((), False, 8, 2),
+        ((), False, 1, 0),
+        (("BIA",), False, 8, 0),
+        (("REC-01",), False, 8, 0),
+        ((), True, 8, 8),
+    ],
+)
+def test_auto_takes_as_many_processes_as_bring_more_than_they_cost(
+    monkeypatch: pytest.MonkeyPatch, wanted: tuple[str, ...], exhaustive: bool, cores: int, processes: int
+) -> None:
+    """A few checks are done before a second process has imported its framework."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores), raising=False)
+
+    assert worthwhile(wanted, exhaustive) == processes
