@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby, repeat
 from multiprocessing import get_context
@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnn_spec.cases.claims import Claims
 from rnn_spec.faulty import Steps, faulty
 from rnn_spec.judge.check import Check, Memory, NotClaimed, fingerprint
 from rnn_spec.judge.compare import Nonconformity
@@ -54,8 +55,8 @@ if TYPE_CHECKING:
     from rnn_spec.judge.faults import Fault
     from rnn_spec.judge.trial import Trial
 
-NAMED, BRIEF, WHOLE = "named", "brief", "whole"
-"""To what extent a fault is asked: until the clause it names kills it; see above; everything."""
+NAMED, ANY, BRIEF, WHOLE = "named", "any", "brief", "whole"
+"""To what extent a fault is asked: until the clause it names kills it; until any does; see above; everything."""
 
 
 @dataclass
@@ -125,11 +126,12 @@ class Baseline:
 class Matrix:
     """The suite, ready to be run on faults."""
 
-    def __init__(self) -> None:
-        """Collect the suite, test by test."""
-        trials = sorted(collect(), key=lambda trial: trial.test)
+    def __init__(self, claims: Claims | None = None) -> None:
+        """Collect the suite, test by test, as a subject with these claims is asked; None: it claims everything."""
+        self.claims = claims or Claims()
+        trials = sorted(collect(self.claims), key=lambda trial: trial.test)
         self.tests = {test: list(group) for test, group in groupby(trials, key=lambda trial: trial.test)}
-        self.spec = Baseline(Steps())
+        self.spec = Baseline(claiming(Steps(), self.claims))
         self.torch: Baseline | None = None
 
     def baseline(self, fault: Fault) -> Baseline:
@@ -139,17 +141,21 @@ class Matrix:
         self.torch = self.torch or Baseline(TorchSubject())
         return self.torch
 
+    def wrong(self, fault: Fault) -> Any:
+        """The faulty subject, with the claims."""
+        return claiming(faulty(fault), self.claims)
+
     def row(self, fault: Fault, extent: str = WHOLE) -> Row:
         """Run the checks on one fault, to an extent."""
         started, row = time.perf_counter(), Row(fault.name, fault.clause)
-        wrong, memory = faulty(fault), Memory()
+        wrong, memory = self.wrong(fault), Memory()
         baseline = self.baseline(fault)
         memory.expectations = baseline.memory.expectations
         with np.errstate(all="ignore"):
-            for test in self.tests:
+            for test in sorted(self.tests, key=lambda test: self.tests[test][0].clause != fault.clause):
                 named = self.tests[test][0].clause == fault.clause
-                if extent == NAMED and (row.killed or not named):
-                    continue
+                if (extent == NAMED and (row.killed or not named)) or (extent == ANY and row.failed):
+                    break
                 for trial in self.tests[test]:
                     if baseline.seen(trial, fault, wrong, memory) and fails(trial, wrong, memory, row):
                         break
@@ -157,6 +163,12 @@ class Matrix:
                         break
         row.seconds = time.perf_counter() - started
         return row
+
+
+def claiming(subject: Any, claims: Claims) -> Any:
+    """A subject of ours, as one that claims this, and no more, but for its class."""
+    subject.claims = replace(claims, module=subject.claims.module)
+    return subject
 
 
 def fails(trial: Trial, wrong: Any, memory: Memory, row: Row) -> bool:

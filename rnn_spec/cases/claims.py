@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnn_spec.cases.data import SIZES
 from rnn_spec.cases.records import DTYPES, LEVELS, Case
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class Claims:
         if "absent" not in self.h_0 or "sequence" not in levels:
             values["h_0"] = True
         if "sequence" not in levels:
-            values["size"] = "cell" if values["size"] != "one" else "one"
+            values["one_step"] = SIZES[values["size"]].seq_len > 1
         if "stack" not in levels:
             values["num_layers"] = 1
         if "bidirectional" not in levels:
@@ -184,7 +185,7 @@ class Claims:
         if fitting.terms(backward="size" not in pinned) > 0.25 and fitting != recipe:
             if "size" in pinned:
                 return None
-            fitting = replace(fitting, size="small" if "sequence" in self.levels else "cell")
+            fitting = replace(fitting, size="small")
         return None if self.outside(replace(fitting.case(), cotangents=None)) else fitting
 
     @cached_property

@@ -54,7 +54,7 @@ STANDARD = Path(__file__).with_name("standard.txt")
 
 @dataclass(frozen=True)
 class Recipe:
-    """A point of the product: its fields are FLAGS' keys."""
+    """A point of the product: its fields are FLAGS' keys; and `one_step`, for whoever claims no sequence."""
 
     size: str = "small"
     num_layers: int = 1
@@ -67,6 +67,7 @@ class Recipe:
     dropout: float = 0.0
     training: bool = False
     dtype: str = "float32"
+    one_step: bool = False
 
     def __str__(self) -> str:
         """The id, such as ``small-L2-tanh-bi-nobias-p0.5-train-float32``; defaults are left out."""
@@ -78,6 +79,7 @@ class Recipe:
             "noh0": not self.h_0,
             f"p{self.dropout:g}": self.dropout,
             "train": self.training,
+            "1step": self.one_step,
         }
         flags = [word for word, present in optional.items() if present]
         return "-".join([self.size, f"L{self.num_layers}", self.nonlinearity, *flags, self.dtype])
@@ -91,7 +93,7 @@ class Recipe:
         value: Any
         flags = {"bi": ("bidirectional", True), "nobias": ("bias", False), "noh0": ("h_0", False),
                  "batch_first": ("batch_first", True), "unbatched": ("batched", False),
-                 "train": ("training", True)}  # fmt: skip
+                 "train": ("training", True), "1step": ("one_step", True)}  # fmt: skip
         for word in words:
             if word in flags:
                 name, value = flags[word]
@@ -133,7 +135,8 @@ class Recipe:
         size, config = data.SIZES[self.size], self.config
         width = max(size.input_size, config.num_directions * size.hidden_size if self.num_layers > 1 else 0)
         batch = size.batch if self.batched else 1
-        terms = max(size.seq_len * batch if backward else 0, width + size.hidden_size + 2)
+        time = 1 if self.one_step else size.seq_len
+        terms = max(time * batch if backward else 0, width + size.hidden_size + 2)
         return terms * FORMATS[self.dtype].unit_roundoff
 
     def case(self) -> Case:
@@ -154,6 +157,9 @@ def _build(recipe: Recipe) -> Case:
         input, h_0, g_y, g_n = input[:, 0], h_0[:, 0], g_y[:, 0], g_n[:, 0]
     elif recipe.batch_first:
         input, g_y = input.swapaxes(0, 1), g_y.swapaxes(0, 1)
+    if recipe.one_step:
+        axis = 1 if recipe.batched and recipe.batch_first else 0
+        input, g_y = input.take([0], axis), g_y.take([0], axis)
     make = data.revealing_parameters if reveals else data.parameters
     return Case(
         id=str(recipe),

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from rnn_spec.report.results import Results
 
 STANDINGS = dict(zip(WORDS, ("green", "yellow", "red", "yellow", "dim", "dim"), strict=True))
-COLUMNS = ("clauses", "checks", "passed", "failed", "known", "unsupported", "not claimed")
+COLUMNS = {
+    "clauses": "clauses", "checks": "checks", "passed": "passed", "failed": "failed", "known": "known",
+    "unsupported": "no\nanswer", "not claimed": "not\nclaimed",
+}  # fmt: skip
+"""What is counted of an area, and its heading."""
 
 
 def show(results: Results, console: Console, *, failures: bool = True) -> None:
@@ -67,8 +71,8 @@ def by_area(results: Results) -> Table:
         counts[clause.area]["clauses"] += 1
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("area", no_wrap=True)
-    for name in (*COLUMNS, "worst headroom"):
-        table.add_column("\n".join(name.rsplit(" ", 1)), justify="right")
+    for heading in (*COLUMNS.values(), "worst\nheadroom"):
+        table.add_column(heading, justify="right")
     for area, title in areas().items():
         row = counts[area]
         cells = [Text(str(row[name] or "·"), style=_style(name, row[name])) for name in COLUMNS]

@@ -50,6 +50,8 @@ def test_float64_reads_every_bit(case, check):
 def test_float64_answers_have_more_bits_than_float32(case, check):
     """Not all of a float64 answer's numbers are float32 numbers."""
     for name, got in check.ask(fine(case)).arrays().items():
+        if case.config.nonlinearity == "relu" and name.startswith("grad bias"):
+            continue  # a sum of cotangents alone, which are float32 numbers
         check.holds(np.any(got != got.astype(np.float32)), f"every element of {name} is a float32 number")
 
 

@@ -113,7 +113,7 @@ def test_a_file_is_strict_both_ways(folder: Path, change: dict[str, str], senten
     """What fails and is not expected, fails otherwise, passes, or is not there, fails the run."""
     done = check(folder, "--known", known(folder, **change))  # type: ignore[arg-type]
 
-    assert done.returncode == 0, done.stdout  # of a SHOULD, which alone is said beside
+    assert done.returncode == 1, done.stdout
     assert sentence in done.stdout
 
 
