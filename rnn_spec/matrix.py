@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from rnn_spec.judge.trial import Trial
 
 NAMED, ANY, BRIEF, WHOLE = "named", "any", "brief", "whole"
-"""To what extent a fault is asked: until the clause it names kills it; until any does; see above; everything."""
+"""To what extent a fault is asked: until the clause it names kills it; until any does; see above; all."""
 
 
 @dataclass
@@ -127,7 +127,7 @@ class Matrix:
     """The suite, ready to be run on faults."""
 
     def __init__(self, claims: Claims | None = None) -> None:
-        """Collect the suite, test by test, as a subject with these claims is asked; None: it claims everything."""
+        """Collect the suite, test by test, as a subject with these claims is asked; None: with all."""
         self.claims = claims or Claims()
         trials = sorted(collect(self.claims), key=lambda trial: trial.test)
         self.tests = {test: list(group) for test, group in groupby(trials, key=lambda trial: trial.test)}

@@ -1,4 +1,4 @@
-"""Questions fit what is claimed: no claim, however narrow, leaves a clause without its question or a fault alive."""
+"""Questions fit what is claimed: no claim, however narrow, leaves a clause unasked or a fault alive."""
 
 from __future__ import annotations
 
