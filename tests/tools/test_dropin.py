@@ -42,8 +42,8 @@ class WrongSubject(TorchSubject):
     module = Wrong
 
 class Otherwise(torch.nn.RNN):
-    def __repr__(self):
-        raise ValueError("no words")
+    def forward(self, input, hx=None):
+        return super().forward(input, hx)
 
 class OtherwiseSubject(TorchSubject):
     module = Otherwise
@@ -95,9 +95,9 @@ def test_a_known_failure_that_a_subclass_mends_is_no_failure(folder: Path) -> No
     assert outcomes(results, "ARG-08") == {"passed"}
 
 
-@pytest.mark.parametrize(("subject", "clause"), [("WrongSubject", "HID-08"), ("OtherwiseSubject", "ARG-08")])
+@pytest.mark.parametrize(("subject", "clause"), [("WrongSubject", "HID-08"), ("OtherwiseSubject", "EXE-01")])
 def test_what_a_subclass_breaks_itself_fails(folder: Path, subject: str, clause: str) -> None:
-    """A bug of its own is no inherited failure, even in a check that torch is known to fail otherwise."""
+    """A bug of its own is no inherited failure, nor one that other subclasses show in other words."""
     done, results = check(folder, subject, clause)
 
     assert done.returncode == 1, done.stdout

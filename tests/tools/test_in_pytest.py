@@ -16,6 +16,7 @@ import rnn_spec
 
 CHECKOUT = Path(__file__).parents[2]
 SUBJECT = """
+import numpy as np
 from rnn_spec.subjects.spec import SpecSubject
 
 class Mine(SpecSubject):
@@ -23,6 +24,8 @@ class Mine(SpecSubject):
     levels = frozenset({"cell", "sequence"})
 
     def run(self, case):
+        if np.isnan(case.input).any():
+            raise LookupError("not a number")
         if case.input.shape[1] == 0:
             raise LookupError("an empty batch")
         return super().run(case)
@@ -31,7 +34,7 @@ MODULE = """
 import rnn_spec
 from mine import Mine
 
-@rnn_spec.parametrize(Mine, clauses=["EDG-02", "HID-06", "DRP-01"])
+@rnn_spec.parametrize(Mine, clauses=["EDG-02", "EDG-04", "HID-06", "DRP-01"])
 def test_mine(check):
     check()
 
@@ -40,16 +43,16 @@ def test_another():
 """
 KNOWN = """
 [[known]]
-id = "no-empty-batch"
-checks = ["test_edges.py::test_batch_of_none[*"]
-message = "an empty batch"
-happens = "A batch of 0 is refused."
+id = "no-nan"
+checks = ["test_edges.py::test_broken_row_leaves_the_others_alone[*-nan]"]
+message = "not a number"
+happens = "A NaN is refused."
 """
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A project with a layer that refuses a batch of 0, and a test module called as one of the suite's."""
+    """A layer that refuses NaN and a batch of 0, and a test module that is called as one of the suite's."""
     (tmp_path / "mine.py").write_text(SUBJECT)
     (tmp_path / "test_edges.py").write_text(MODULE)
     (tmp_path / "known.toml").write_text(KNOWN)
@@ -78,15 +81,17 @@ def test_it_is_public() -> None:
 
 
 def test_one_test_for_each_check(folder: Path) -> None:
-    """Each has its check's id; what fails says clause and case, and what is not claimed is skipped."""
+    """Each has its check's id; a failure says clause and case; what is not claimed is skipped."""
     status, said = run(folder, "--junitxml=junit.xml")
 
     assert status == 1
-    assert "FAILED test_edges.py::test_mine[test_edges.py::test_batch_of_none[small-L1-tanh-float32]]" in said
-    assert "EDG-02 (SHOULD) A batch of 0 gives" in said
-    assert "case: small-L1-tanh-float32~batch of 0" in said
+    id = "test_edges.py::test_broken_row_leaves_the_others_alone[small-L1-tanh-float32-first input-nan]"
+    assert f"FAILED test_edges.py::test_mine[{id}]" in said
+    assert "EDG-04 (MUST) " in said
+    assert "case: small-L1-tanh-float32~" in said
+    assert "EDG-02 (SHOULD): raised LookupError in forward: an empty batch" in said
     assert "not claimed: dropout" in said
-    assert 'mine.py", line 10, in run' in said
+    assert 'mine.py", line 11, in run' in said
     assert "in_pytest.py" not in said.partition("short test summary")[0]
     found = outcomes(folder)
     assert found["failure"]
@@ -102,26 +107,28 @@ def test_expected_failures_are_xfails(folder: Path) -> None:
     status, said = run(folder)
 
     assert status == 0, said
-    assert "XFAIL test_edges.py::test_mine[test_edges.py::test_batch_of_none[" in said
-    assert "no-empty-batch: A batch of 0 is refused." in said
+    assert "XFAIL test_edges.py::test_mine[test_edges.py::test_broken_row_leaves_the_others_alone[" in said
+    assert "no-nan: A NaN is refused." in said
 
 
 def test_a_known_failure_that_passes_fails(folder: Path) -> None:
     """The file is strict: what it expects has to fail."""
-    (folder / "known.toml").write_text(KNOWN.replace("test_edges.py::test_batch_of_none[*", "*"))
+    (folder / "known.toml").write_text(
+        KNOWN.replace("test_edges.py::test_broken_row_leaves_the_others_alone[*-nan]", "*")
+    )
     (folder / "test_edges.py").write_text(MODULE.replace("clauses=", "known='known.toml', clauses="))
 
     status, said = run(folder)
 
     assert status == 1
-    assert "known failure 'no-empty-batch' passes: take it out of known.toml" in said
+    assert "known failure 'no-nan' passes: take it out of known.toml" in said
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (("an empty batch", "("), "known failure 'no-empty-batch': message is no regular expression"),
-        (("test_batch_of_none", "test_nothing"), "no check is called 'test_edges.py::test_nothing[*'"),
+        (("not a number", "("), "known failure 'no-nan': message is no regular expression"),
+        (("test_broken_row_leaves_the_others_alone", "test_x"), "no check is called 'test_edges.py::test_x["),
     ],
 )  # fmt: skip
 def test_a_bad_file_is_one_sentence(folder: Path, change: tuple[str, str], sentence: str) -> None:
@@ -181,10 +188,10 @@ def test_the_shipped_suite_runs_by_pyargs(folder: Path, tmp_path: Path) -> None:
     installed = tmp_path / "site" / "rnn_spec"
     shutil.copytree(CHECKOUT / "rnn_spec", installed, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(CHECKOUT / "tests" / "conformance", installed / "conformance")
-    arguments = ["-p", "rnn_spec.plugin", "--subject=mine:Mine", "--clause=HID-06", "--clause=EDG-02"]
+    arguments = ["-p", "rnn_spec.plugin", "--subject=mine:Mine", "--clause=HID-06", "--clause=EDG-04"]
 
     status, said = run(folder, "--pyargs", "rnn_spec.conformance", *arguments, at=installed.parent)
 
     assert status == 1, said
     assert "mine (NumPy" in said
-    assert "an empty batch" in said
+    assert "not a number" in said

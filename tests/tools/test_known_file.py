@@ -14,6 +14,7 @@ from rnn_spec.report.conformance import Card
 from rnn_spec.report.results import Results
 
 SUBJECT = """
+import numpy as np
 from rnn_spec.subjects.spec import SpecSubject
 
 class Mine(SpecSubject):
@@ -21,26 +22,26 @@ class Mine(SpecSubject):
     levels = frozenset({"cell", "sequence"})
 
     def run(self, case):
-        if case.input.shape[1] == 0:
-            raise LookupError("an empty batch")
+        if np.isnan(case.input).any():
+            raise LookupError("not a number")
         return super().run(case)
 """
 ROW = """
 [[known]]
-id = "no-empty-batch"
+id = "no-nan"
 checks = CHECKS
 message = "MESSAGE"
-happens = "A batch of 0 is refused."
+happens = "A NaN is refused."
 """
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a subject that refuses a batch of 0, and what fails of it."""
+    """A folder with a subject that refuses NaN, and what fails of it."""
     folder = tmp_path_factory.mktemp("known")
     (folder / "mine.py").write_text(SUBJECT)
     done = check(folder)
-    assert done.returncode == 0, done.stdout  # of a SHOULD, which alone is said beside
+    assert done.returncode == 1, done.stdout
     failed = [v.check for v in results(folder).verdicts if v.outcome == "failed"]
     (folder / "failed.json").write_text(json.dumps(failed))
     return folder
@@ -57,7 +58,7 @@ def results(folder: Path) -> Results:
     return Results.read(folder / "rnn-spec-results" / "results.json")
 
 
-def known(folder: Path, more: str = "", message: str = "an empty batch", without: int = 0) -> str:
+def known(folder: Path, more: str = "", message: str = "not a number", without: int = 0) -> str:
     """The path of a file of known failures: those that were seen but for the first few, and more."""
     failed = json.loads((folder / "failed.json").read_text())[without:]
     path = folder / "known.toml"
@@ -72,8 +73,8 @@ def test_a_subject_that_fails_as_its_file_says_conforms(folder: Path, processes:
 
     assert done.returncode == 0, done.stdout
     found = [v for v in results(folder).verdicts if v.outcome == "known"]
-    assert {v.known for v in found} == {"no-empty-batch"}
-    assert all("an empty batch" in v.difference for v in found)
+    assert {v.known for v in found} == {"no-nan"}
+    assert all("not a number" in v.difference for v in found)
     assert f"{len(found)} fail as known" in done.stdout
 
 
@@ -92,19 +93,19 @@ def test_a_card_counts_what_a_file_expects_as_failures(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"without": 1}, "an empty batch"),
-        ({"message": "another thing"}, "an empty batch"),
+        ({"without": 1}, "not a number"),
+        ({"message": "another thing"}, "not a number"),
         (
-            {"more": ROW.replace("no-e", "a-e").replace("CHECKS", '["test_recurrence.py::*"]')},
-            "known failure 'a-empty-batch' passes: take it out of known.toml",
+            {"more": ROW.replace("no-nan", "a-nan").replace("CHECKS", '["test_recurrence.py::*"]')},
+            "known failure 'a-nan' passes: take it out of known.toml",
         ),
         (
-            {"more": ROW.replace("no-e", "a-e").replace("CHECKS", '["test_nothing.py::test_x[*"]')},
-            "known failure 'a-empty-batch': no check that ran is called 'test_nothing.py::test_x[*'",
+            {"more": ROW.replace("no-nan", "a-nan").replace("CHECKS", '["test_nothing.py::test_x[*"]')},
+            "known failure 'a-nan': no check that ran is called 'test_nothing.py::test_x[*'",
         ),
         (
-            {"more": ROW.replace("no-e", "a-e").replace("CHECKS", '["test_packed.py::*"]')},
-            "known failure 'a-empty-batch': no check that ran is called 'test_packed.py::*'",
+            {"more": ROW.replace("no-nan", "a-nan").replace("CHECKS", '["test_packed.py::*"]')},
+            "known failure 'a-nan': no check that ran is called 'test_packed.py::*'",
         ),
     ],
     ids=["one is missing", "it fails otherwise", "it passes", "it is no check", "it is not claimed"],
@@ -119,8 +120,8 @@ def test_a_file_is_strict_both_ways(folder: Path, change: dict[str, str], senten
 
 def test_a_row_for_another_subject_or_release_expects_nothing(folder: Path) -> None:
     """One file may serve several subjects: rows that name others are left out, neither met nor missed."""
-    other = ROW.replace("no-e", "a-e").replace("CHECKS", '["*"]') + 'subject = "theirs*"\n'
-    newer = ROW.replace("no-e", "b-e").replace("CHECKS", '["*"]') + 'releases = ">=7"\n'
+    other = ROW.replace("no-nan", "a-nan").replace("CHECKS", '["*"]') + 'subject = "theirs*"\n'
+    newer = ROW.replace("no-nan", "b-nan").replace("CHECKS", '["*"]') + 'releases = ">=7"\n'
 
     done = check(folder, "--known", known(folder, other + newer))
 
@@ -134,16 +135,16 @@ BAD = {
     "another table": ("[[fault]]\nid = 'x'\n", "bad.toml: a known failure is a table [[known]]"),
     "no table": ("known = 3\n", "bad.toml: a known failure is a table [[known]]"),
     "a number in place of a row": ("known = [3]\n", "bad.toml: known failure 1: "),
-    "no id": (ROW.replace('id = "no-empty-batch"', ""), "bad.toml: known failure 1: it has no id"),
-    "no message": (ROW.replace('message = "MESSAGE"', ""), "'no-empty-batch': it has no message"),
-    "no checks": (ROW.replace("checks = CHECKS", ""), "known failure 'no-empty-batch': it has no checks"),
-    "checks is a string": (ROW.replace("CHECKS", '"*"'), "known failure 'no-empty-batch': Expected `array`"),
+    "no id": (ROW.replace('id = "no-nan"', ""), "bad.toml: known failure 1: it has no id"),
+    "no message": (ROW.replace('message = "MESSAGE"', ""), "'no-nan': it has no message"),
+    "no checks": (ROW.replace("checks = CHECKS", ""), "known failure 'no-nan': it has no checks"),
+    "checks is a string": (ROW.replace("CHECKS", '"*"'), "known failure 'no-nan': Expected `array`"),
     "a field misspelt": (ROW + 'relaeses = ">=2"\n', "it has a field 'relaeses', which is none of"),
-    "no expression": (ROW.replace("MESSAGE", "("), "'no-empty-batch': message is no regular expression: "),
-    "no version": (ROW + 'releases = "new"\n', "'no-empty-batch': releases are no version specifier: "),
-    "an id twice": (ROW + ROW, "bad.toml: two known failures have the id 'no-empty-batch'"),
+    "no expression": (ROW.replace("MESSAGE", "("), "'no-nan': message is no regular expression: "),
+    "no version": (ROW + 'releases = "new"\n', "'no-nan': releases are no version specifier: "),
+    "an id twice": (ROW + ROW, "bad.toml: two known failures have the id 'no-nan'"),
     "an id of ours": (
-        ROW.replace("no-empty-batch", "rnn-repr-hides-nonlinearity"),
+        ROW.replace("no-nan", "rnn-repr-hides-nonlinearity"),
         "bad.toml: two known failures have the id 'rnn-repr-hides-nonlinearity'",
     ),
 }  # fmt: skip
@@ -171,7 +172,8 @@ def test_a_bad_file_is_refused_before_the_first_check(folder: Path, command: str
     """Exit status 2, one sentence, no traceback, and nothing judged."""
     (folder / "bad.toml").write_text("[[known]]\nid = 'x'\n")
     program = str(Path(sys.executable).with_name("rnn-spec"))
-    what = ["check", "mine:Mine"] if command == "check" else ["judge", "answers.jsonl", "--cases", "c.jsonl"]
+    (folder / "lines.jsonl").write_text("")
+    what = ["check", "mine:Mine"] if command == "check" else ["judge", "lines.jsonl", "--cases=lines.jsonl"]
 
     done = subprocess.run(
         [program, *what, "--known", "bad.toml"], cwd=folder, capture_output=True, text=True, check=False
