@@ -66,7 +66,7 @@ def _standing(results: Results, level: str, verdicts: list[Verdict]) -> Standing
     n = Counter(v.outcome for v in verdicts)
     answered = n["passed"] + n["failed"] + n["known"]
     asked, beside = answered + n["unsupported"], sum(v.outcome == "failed" and not fails(v) for v in verdicts)
-    if any(map(fails, verdicts)):
+    if any(map(fails, verdicts)) or (n["known"] and not n["passed"]):
         return Standing("does not conform", answered, asked, beside)
     if not answered:
         return Standing("not judged")

@@ -117,6 +117,15 @@ def test_a_failing_should_is_said_beside() -> None:
     assert not conforms(run(PASSED, failing("REC-04")))
 
 
+def test_a_level_that_only_fails_does_not_conform_however_well_that_is_known() -> None:
+    """The run passes, for it is as expected; the level is not said to conform."""
+    results = run(Verdict("k", "REC-04", "known", level="sequence", known="refused"))
+
+    assert standings(results)["sequence"].word == "does not conform"
+    assert conforms(results)
+    assert sentence(results) == "mine 1: all 1 checks that were judged fail as known"
+
+
 def test_a_check_that_broke_judges_nobody() -> None:
     """Its run says that it could not judge."""
     results = run(PASSED, Verdict("b", "REC-04", "broken"))
