@@ -46,7 +46,7 @@ def test_spec_makes_every_earlier_call(trials: list[Trial]) -> None:
 def test_subject_that_does_not_tell_is_not_looked_at(trials: list[Trial]) -> None:
     """It passes no check of DET-03: these are not claimed, and say what would have to be told."""
     for trial in trials:
-        with pytest.raises(NotClaimed, match="the outputs of earlier calls"):
+        with pytest.raises(NotClaimed, match="the outputs of the earlier calls"):
             trial.judge(LeavesOut())
 
 
