@@ -77,6 +77,21 @@ class Memory:
         self.pace = Pace()
 
 
+class Gradients(dict[str, np.ndarray]):
+    """Gradients by name; NotClaimed where one that is not claimed is looked at."""
+
+    def __init__(self, found: dict[str, np.ndarray], claims: Claims) -> None:
+        """Keep them, and what is claimed."""
+        super().__init__(found)
+        self.claims = claims
+
+    def __missing__(self, name: str) -> np.ndarray:
+        """Say that it is not claimed, if that is why it is missing."""
+        if self.claims.gives(f"grad {name}"):
+            raise KeyError(name)
+        raise NotClaimed(f"not claimed: the gradient of {name}")
+
+
 class Check:
     """A clause, a subject, and everything that a conformance test needs to bring them together.
 
@@ -274,7 +289,8 @@ class Check:
         for name in filter(self.claims.gives, map("grad {}".format, case.given)):
             if name.removeprefix("grad ") not in found:
                 raise Nonconformity(f"the answer has no {name}", name)
-        return {name: g for name, g in found.items() if self.claims.gives(f"grad {name}")}
+        claimed = {name: g for name, g in found.items() if self.claims.gives(f"grad {name}")}
+        return Gradients(claimed, self.claims)
 
     def earlier(self, case: Case) -> None:
         """The earlier calls of `case` were made: their outputs are the spec's; NotClaimed where not told."""

@@ -305,7 +305,7 @@ def test_ctrl_c_ends_a_long_command_and_what_it_started(folder: Path, command: l
 
 
 def _children(parent: int, mark: str) -> list[Path]:
-    """The processes that were started with a mark in their environment, but for the parent; where /proc tells."""
+    """The processes with a mark in their environment, but for the parent; where /proc tells."""
     found = Path("/proc").glob("[0-9]*/environ")
     return [p for p in found if p.parent.name != str(parent) and mark.encode() in _bytes(p)]
 
