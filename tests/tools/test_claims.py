@@ -112,4 +112,13 @@ def population() -> list[Case]:
             trial.judge(watch, memory)
         except NotClaimed:
             continue
-    return [case for case in watch.asked.values() if 0 < case.input.size < 5000]
+    return [case for case in watch.asked.values() if 0 < case.input.size < 5000 and judged(case)]
+
+
+def judged(case: Case) -> bool:
+    """Whether a right answer to the case alone is told right: not where masks are drawn and not revealed."""
+    try:
+        Check(clauses()["SHP-06"], SpecSubject(), Memory()).conforms(case, "output", "h_n")
+    except Nonconformity:
+        return False
+    return True
