@@ -28,11 +28,7 @@ if TYPE_CHECKING:
 QUICK = (
     "up to cell, float64",
     "up to sequence, float64",
-    "up to sequence, float32",
-    "up to stack, float64",
     "cell and gradients",
-    "sequence and gradients, tanh, float64",
-    "stack and gradients, relu, float64",
     "sequence, relu, never a bias, h_0 given, float32",
 )
 """The profiles that are looked at whenever tests run; all are in the slow tests."""

@@ -287,6 +287,7 @@ def test_ctrl_c_ends_a_long_command_and_what_it_started(folder: Path, command: l
     running = subprocess.Popen(
         [sys.executable, "-m", "rnn_spec", *command], cwd=folder, env=env, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        preexec_fn=heed,  # noqa: PLW1509  # it is not heeded where tests run in the background
     )  # fmt: skip
     deadline = time.monotonic() + 60
     while not _children(running.pid, str(folder)) and time.monotonic() < deadline:
@@ -302,6 +303,11 @@ def test_ctrl_c_ends_a_long_command_and_what_it_started(folder: Path, command: l
     assert "Traceback" not in stderr
     if Path("/proc/self/environ").exists():
         assert _children(0, str(folder)) == []
+
+
+def heed() -> None:
+    """Let SIGINT do what it does."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _children(parent: int, mark: str) -> list[Path]:
