@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, repeat
 from multiprocessing import get_context
@@ -166,8 +166,8 @@ class Matrix:
 
 
 def claiming(subject: Any, claims: Claims) -> Any:
-    """A subject of ours, as one that claims this, and no more, but for its class."""
-    subject.claims = replace(claims, module=subject.claims.module)
+    """A subject of ours, as one that claims this, and no more."""
+    subject.claims = claims
     return subject
 
 

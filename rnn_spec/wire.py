@@ -22,6 +22,7 @@ import msgspec
 import numpy as np
 
 from rnn_spec.cases.blame import error_of, not_an_observation
+from rnn_spec.cases.claims import CHOICES
 from rnn_spec.cases.records import DTYPES, LEVELS, Case, Observation
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ PROTOCOL = 1
 SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 Level = Literal[LEVELS]  # type: ignore[valid-type]
 Dtype = Literal[DTYPES]  # type: ignore[valid-type]
+Nonlinearity = Literal[CHOICES["nonlinearities"]]  # type: ignore[valid-type, name-defined]
+State = Literal[CHOICES["h_0"]]  # type: ignore[valid-type, name-defined]
+Gradient = Literal[CHOICES["gradients"]]  # type: ignore[valid-type, name-defined]
+Cotangent = Literal[CHOICES["cotangents"]]  # type: ignore[valid-type, name-defined]
+Told = Literal[CHOICES["tells"]]  # type: ignore[valid-type, name-defined]
 T = TypeVar("T")
 
 
@@ -78,12 +84,12 @@ class Hello:
     dtypes: Annotated[list[Dtype], msgspec.Meta(min_length=1)]
     homepage: str = ""
     declares: dict[str, str] = field(default_factory=dict)
-    nonlinearities: list[Literal["tanh", "relu"]] | None = None
+    nonlinearities: list[Nonlinearity] | None = None
     bias: list[bool] | None = None
-    h_0: list[Literal["given", "absent"]] | None = None
-    gradients: list[Literal["input", "h_0", "parameters"]] | None = None
-    cotangents: list[Literal["output", "h_n"]] | None = None
-    tells: list[Literal["parameters", "after", "aliases", "drew", "dtypes", "earlier"]] | None = None
+    h_0: list[State] | None = None
+    gradients: list[Gradient] | None = None
+    cotangents: list[Cotangent] | None = None
+    tells: list[Told] | None = None
     limits: list[str] | None = None
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_spec.cases.data import SIZES
+from rnn_spec.cases.data import COARSEST, SIZES
 from rnn_spec.cases.records import DTYPES, LEVELS, Case
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "tells": ("parameters", "after", "aliases", "drew", "dtypes", "earlier"),
 }
 """What can be claimed of each kind."""
+KINDS = (*CHOICES, "limits")
+"""All that a subject declares of itself, by its names in `Claims`, in a Subject and in its hello."""
 
 NEAREST = {
     "float64": ("float64", "float32", "float16", "bfloat16"),
@@ -50,7 +52,7 @@ class Claims:
 
     `tells` are the facts of an Observation that it promises to tell; None: it promises none, and is held to
     those that it does tell. `limits` are reasons that an answer *unsupported* may give without breaking a
-    promise, word for word. `module`: there is a torch.nn.Module to look at.
+    promise, word for word.
     """
 
     levels: frozenset[str] = frozenset(LEVELS)
@@ -62,7 +64,6 @@ class Claims:
     cotangents: tuple[str, ...] = CHOICES["cotangents"]
     tells: tuple[str, ...] | None = None
     limits: tuple[str, ...] = ()
-    module: bool = False
 
     def problem(self) -> str | None:
         """What is wrong with the claims themselves, in a sentence, or None."""
@@ -88,7 +89,7 @@ class Claims:
 
     def told(self) -> dict[str, list[Any]]:
         """The claims as lists, for reports: levels and dtypes, and what else is less than everything."""
-        found = {kind: getattr(self, kind) for kind in (*CHOICES, "limits")}
+        found = {kind: getattr(self, kind) for kind in KINDS}
         ordered = {
             kind: [x for x in CHOICES.get(kind, claimed) if x in claimed]
             for kind, claimed in found.items()
@@ -117,12 +118,12 @@ class Claims:
         return self.lacks(clause.needs)
 
     def lacks(self, needs: Iterable[str]) -> str | None:
-        """The first of some NEEDS that is not claimed, as a reason, or None."""
+        """The first of some needs that is not claimed, as a reason, or None."""
         return next((f"not claimed: {need}" for need in needs if need not in self.having), None)
 
     @cached_property
     def having(self) -> frozenset[str]:
-        """Of NEEDS, what is claimed."""
+        """All that is claimed, in the words in which a clause says what it needs."""
         half = {"float16", "bfloat16"} & set(self.dtypes)
         return frozenset(
             {
@@ -182,7 +183,7 @@ class Claims:
         given, pinned = vars(recipe), set(pinned)
         kept = {name: value for name, value in given.items() if name in pinned}
         fitting = replace(recipe, **self.fitted(given) | kept)
-        if fitting.terms(backward="size" not in pinned) > 0.25 and fitting != recipe:
+        if fitting.terms(backward="size" not in pinned) > COARSEST and fitting != recipe:
             if "size" in pinned:
                 return None
             fitting = replace(fitting, size="small")
@@ -232,10 +233,3 @@ class Claims:
         how = f"cotangent of {' and '.join(self.cotangents)} alone"
         given: Any = case.cotangents
         return case.derive(how, cotangents=replace(given, **zeros)) if zeros else case
-
-
-NEEDS = (*LEVELS, *DTYPES, "half precision", *CHOICES["nonlinearities"], "bias", "no bias",
-         "given h_0", "absent h_0",
-         *(f"gradient of {what}" for what in CHOICES["gradients"]),
-         *(f"cotangent of {what}" for what in CHOICES["cotangents"]))  # fmt: skip
-"""What a clause may need beside its level: in ``clauses.toml``, ``needs``."""

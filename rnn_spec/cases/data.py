@@ -45,6 +45,10 @@ SIZES = {
 }
 
 
+COARSEST = 0.25
+"""n u up to which a dtype of unit roundoff u is precise enough for sums of n terms."""
+
+
 @cache
 def dyadic(
     name: str, shape: tuple[int, ...], exponent: int, low: int = 16, signed: bool = True

@@ -127,8 +127,8 @@ class Recipe:
 
     @property
     def discriminates(self) -> bool:
-        """Whether the dtype is precise enough for the size: every sum of n terms has n u <= 1/4."""
-        return self.terms() <= 0.25
+        """Whether the dtype is precise enough for the size."""
+        return self.terms() <= data.COARSEST
 
     def terms(self, *, backward: bool = True) -> float:
         """n u for the sum of most terms, n; not `backward`: of the forward pass alone."""

@@ -13,7 +13,8 @@ from typing import Any
 class Clause:
     """One normative statement. `level` is MUST, SHOULD or MAY; `profile` what a subject must claim.
 
-    `needs` is what it must claim beside that for the statement to be about it (`cases.claims.NEEDS`).
+    `needs` is what it must claim beside that for the statement to be about it, in the words of
+    `cases.claims.Claims.having`.
     """
 
     id: str

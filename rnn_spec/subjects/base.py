@@ -18,7 +18,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from rnn_spec.cases.claims import CHOICES, Claims
+from rnn_spec.cases.claims import CHOICES, KINDS, Claims
 from rnn_spec.cases.records import LEVELS
 
 if TYPE_CHECKING:
@@ -144,8 +144,7 @@ class Subject:
     @cached_property
     def claims(self) -> Claims:
         """All that it claims, in one record."""
-        claimed = {kind: getattr(self, kind) for kind in (*CHOICES, "limits")}
-        return Claims(**claimed, module=hasattr(self, "module_class"))
+        return Claims(**{kind: getattr(self, kind) for kind in KINDS})
 
     @property
     def inherits(self) -> tuple[str, str] | None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnn_spec import wire
+from rnn_spec.cases.claims import KINDS
 from rnn_spec.cases.deadline import Pace
 from rnn_spec.cases.records import Error, Observation
 from rnn_spec.subjects.base import Subject, SubjectError
@@ -213,11 +214,10 @@ class Introduced(Subject):
     def introduce(self, hello: wire.Hello) -> None:
         """Take its name, claims and traits from its hello."""
         self.hello = hello
-        self.levels = frozenset(hello.levels)  # type: ignore[misc]
         self.declares = hello.declares  # type: ignore[misc]
-        for kind in ("dtypes", "nonlinearities", "bias", "h_0", "gradients", "cotangents", "tells", "limits"):
+        for kind in KINDS:
             if (claimed := getattr(hello, kind)) is not None:
-                setattr(self, kind, tuple(claimed))
+                setattr(self, kind, frozenset(claimed) if kind == "levels" else tuple(claimed))
 
     def version(self) -> str:
         """Name, version and language, in its own words."""

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import pytest
 
+from rnn_spec.cases.claims import Claims
 from rnn_spec.cases.records import LEVELS
 from rnn_spec.spec.catalogue import Clause, areas, clauses
 
@@ -70,3 +71,9 @@ def test_documented_facts_are_not_mays() -> None:
 
     assert undocumented
     assert [clause.id for clause in undocumented if clause.level == "MUST"] == []
+
+
+@every_clause
+def test_a_clause_needs_what_can_be_claimed(clause: Clause) -> None:
+    """Whoever claims everything is asked it: a need with no such name would leave it unasked of everybody."""
+    assert Claims().without(clause) is None
