@@ -102,10 +102,10 @@ def facts(answer: Observation) -> tuple[Any, ...]:
 @cache
 def population() -> list[Case]:
     """Every case that the suite asks of whoever claims everything."""
-    watch, memory = Watch(SpecSubject()), Memory()
+    watch = Watch(SpecSubject())
     for trial in collect():
         try:
-            trial.judge(watch, memory)
+            trial.judge(watch, _memory)
         except NotClaimed:
             continue
     return [case for case in watch.asked.values() if 0 < case.input.size < 5000 and judged(case)]
@@ -114,7 +114,7 @@ def population() -> list[Case]:
 def judged(case: Case) -> bool:
     """Whether a right answer to the case alone is told right: not where masks are drawn and not revealed."""
     try:
-        Check(clauses()["SHP-06"], SpecSubject(), Memory()).conforms(case, "output", "h_n")
+        Check(clauses()["SHP-06"], SpecSubject(), _memory).conforms(case, "output", "h_n")
     except Nonconformity:
         return False
     return True
