@@ -209,7 +209,7 @@ def differences(
     for fact in facts:
         told = getattr(one, fact)
         yield fact, 0.0 if not told or same(ordered(told), ordered(getattr(two, fact))) else FAR
-    written, wrote = (written_to(answered.case, answer) | preceding(answer) for answer in (one, two))
+    written, wrote = (written_to(answered.case, answer) | answer.preceding() for answer in (one, two))
     if one.earlier is None:
         wrote = {name: x for name, x in wrote.items() if not name.startswith("earlier ")}
     arrays, others = one.arrays() | written, two.arrays() | wrote
@@ -224,11 +224,6 @@ def differences(
             yield name, FAR
         elif bound := bounds.get(name):
             yield name, apart(arrays[name], others[name], bound, rounding)
-
-
-def preceding(observation: Observation) -> dict[str, np.ndarray]:
-    """The outputs of earlier calls, as far as they are told."""
-    return {f"earlier {i}": x for i, x in enumerate(observation.earlier or ())}
 
 
 def written_to(case: Case, observation: Observation) -> dict[str, np.ndarray]:

@@ -189,7 +189,7 @@ def fails(trial: Trial, wrong: Any, memory: Memory, row: Row) -> bool:
 def told(answer: Observation) -> tuple[Any, ...]:
     """Everything in an answer that a check can see, bit for bit."""
     a, arrays = answer, answer.arrays() | {f"after {k}": v for k, v in (answer.after or {}).items()}
-    arrays |= {f"earlier {i}": array for i, array in enumerate(answer.earlier or ())}
+    arrays |= answer.preceding()
     facts = [(name, array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()]
     return (facts, a.dtypes, list((a.parameters or {}).items()), a.aliases, a.drew, a.error, a.unsupported)
 

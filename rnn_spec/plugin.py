@@ -163,18 +163,14 @@ def identifier(recipe: Recipe | None) -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Count what the claims owe, and keep what ``--clause`` selects."""
-    session_of(config).owed = owed = Counter(found.clause for item in items if (found := trial(item)))
+    clause_of = {item: mark.args[0] for item in items if (mark := item.get_closest_marker("clause"))}
+    session_of(config).owed = owed = Counter(clause_of.values())
     if hasattr(config, "workeroutput"):
         config.workeroutput["owed"] = dict(owed)
-    if wanted := tuple(config.getoption("clause")):
-        chosen = []
-        for item in items:
-            mark = item.get_closest_marker("clause")
-            if mark and (mark.args[0] in wanted or clauses()[mark.args[0]].area in wanted):
-                chosen.append(item)
-        kept = set(chosen)
+    if wanted := set(config.getoption("clause")):
+        kept = {item for item, id in clause_of.items() if wanted & {id, clauses()[id].area}}
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = chosen
+        items[:] = [item for item in items if item in kept]
 
 
 def trial(item: pytest.Item) -> Trial | None:
@@ -316,7 +312,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         return report
     if isinstance(error, NotClaimed):
         report.outcome, report.longrepr = "skipped", (str(item.path), 0, str(error))
-    broken = bool(error) and not isinstance(error, NotClaimed | Nonconformity)
     message, script = "", None
     if report.failed:
         id = found.case.id if found and found.case else None
@@ -340,7 +335,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     verdict = Verdict(
         check=check_id(item.nodeid),
         clause=mark.args[0],
-        outcome="broken" if broken else "unsupported" if isinstance(error, Unsupported) else _outcome(report),
+        outcome=_outcome(report, error),
         case=found.case.id if found and found.case else None,
         headroom=found.headroom if found else None,
         message=message,
@@ -375,10 +370,18 @@ def again(script: str | None, subject: str) -> str | None:
     return f"rnn-spec check {shlex.quote(subject)} --question {shlex.quote(script)}"
 
 
-def _outcome(report: pytest.TestReport) -> str:
-    if report.skipped:
-        return "known" if hasattr(report, "wasxfail") else "not claimed"
-    return report.outcome
+def _outcome(report: pytest.TestReport, error: object) -> str:
+    if error and not isinstance(error, NotClaimed | Nonconformity):
+        return "broken"
+    if not report.skipped:
+        return report.outcome
+    return (
+        "known"
+        if hasattr(report, "wasxfail")
+        else "unsupported"
+        if isinstance(error, Unsupported)
+        else "not claimed"
+    )
 
 
 def check_id(nodeid: str) -> str:
@@ -544,7 +547,7 @@ class Recorder:
         results, options = self.results, self.config.option
         ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not self.refused
         results.complete, results.selected = ended, self.selected()
-        if ended and results.verdicts and self.whole():
+        if ended and results.verdicts and not results.selected:
             results.problems = [*shortfalls(results), *self.unmet()]
         missing = [level for level in options.require if results.verdicts and level not in results.levels]
         results.problems += [
@@ -561,7 +564,7 @@ class Recorder:
             self.keep()
 
     def selected(self) -> list[str]:
-        """What the run was told to keep to; nothing, if it is to be whole."""
+        """What the run was told to keep to; nothing, if it is whole: then fewer checks than owed fail it."""
         options = self.config.option
         named = [f"-k {options.keyword}"] if options.keyword else []
         named += [f"--{flag}" for flag in ("lf", "maxfail") if getattr(options, flag, 0)]
@@ -572,10 +575,6 @@ class Recorder:
         """What of the subject's own file of known failures was not seen."""
         own = [k for k in self.config.stash[_own] if k.applies(self.title, self.results.version)]
         return unmet(own, self.results.verdicts)
-
-    def whole(self) -> bool:
-        """Whether this run was asked for the whole suite, so that fewer checks than owed is a failure."""
-        return not self.selected()
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The table by area, the failures, and where results.json lies."""

@@ -177,6 +177,10 @@ class Observation:
     unsupported: str | None = None
     warnings: tuple[str, ...] = ()
 
+    def preceding(self) -> dict[str, np.ndarray]:
+        """The outputs of the earlier calls by name, ``earlier 0`` ..., as far as they are told."""
+        return {f"earlier {i}": x for i, x in enumerate(self.earlier or ())}
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Every array by name: ``output``, ``h_n``, ``grad input``, ``grad weight_ih_l0`` ..."""
         found = {"output": self.output, "h_n": self.h_n}

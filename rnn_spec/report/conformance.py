@@ -66,15 +66,15 @@ class Card:
             raise ValueError(f"the run of {results.subject} is not whole: {why}")
         command = f"rnn-spec check {shlex.quote(results.subject)} {options}".strip()
         results = replace(results, verdicts=[_as_seen(v) for v in results.verdicts])
-        by_clause: dict[str, Counter[str]] = {}
+        by_clause: dict[str, list[Verdict]] = {}
         for v in results.verdicts:
-            by_clause.setdefault(v.clause, Counter())[v.outcome] += 1
+            by_clause.setdefault(v.clause, []).append(v)
         return cls(
             name or results.subject, results.version, results.rnn_spec, results.python, results.numpy,
             results.platform, command, results.levels, results.dtypes,
             results.declares, results.diagnoses,
-            {level: dict(sorted(counts.items())) for level, counts in results.by_level().items()},
-            {id: dict(sorted(n.items())) for id, n in by_clause.items() if set(n) != {"not claimed"}},
+            {level: _counted(verdicts) for level, verdicts in results.by_level().items()},
+            {id: n for id, verdicts in by_clause.items() if set(n := _counted(verdicts)) != {"not claimed"}},
             [
                 Failure(v.check, v.clause, _short(v.difference), _finite(v.headroom))
                 for v in results.verdicts
@@ -215,6 +215,10 @@ def _finding(fixtures: Fixtures, finding: Known) -> Iterator[str]:
         yield "No check shows it: the adapter does without.\n"
     language = "python" if finding.reproduction.endswith(".py") else "javascript"
     yield f"```{language}\n{fixtures.scripts.get(finding.reproduction, '').strip()}\n```"
+
+
+def _counted(verdicts: list[Verdict]) -> dict[str, int]:
+    return dict(sorted(Counter(v.outcome for v in verdicts).items()))
 
 
 def _as_seen(verdict: Verdict) -> Verdict:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -78,12 +77,12 @@ class Results:
             )
         return ""
 
-    def by_level(self) -> dict[str, Counter[str]]:
-        """How many checks came to which outcome, by the level that they needed."""
-        counts: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
+    def by_level(self) -> dict[str, list[Verdict]]:
+        """The verdicts by the level that they count for."""
+        found: dict[str, list[Verdict]] = {level: [] for level in LEVELS}
         for v in self.verdicts:
-            counts[v.level or clauses()[v.clause].profile][v.outcome] += 1
-        return counts
+            found[v.level or clauses()[v.clause].profile].append(v)
+        return found
 
     def write(self, path: Path) -> None:
         """Write atomically: whoever reads finds the old file or the new one, never a part."""

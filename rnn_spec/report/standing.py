@@ -10,7 +10,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rnn_spec.cases.records import LEVELS
 from rnn_spec.judge.check import MODULE
 from rnn_spec.spec.catalogue import clauses
 
@@ -46,6 +45,11 @@ def fails(verdict: Verdict) -> bool:
     )
 
 
+def beside_it(verdicts: list[Verdict]) -> int:
+    """How many checks of a SHOULD failed."""
+    return sum(v.outcome == "failed" and not fails(v) for v in verdicts)
+
+
 def undeclared(results: Results, verdict: Verdict) -> bool:
     """Whether a question within the claims went unanswered, and nothing that is declared says why."""
     limits = (*results.claims.get("limits", ()), MODULE)
@@ -54,10 +58,7 @@ def undeclared(results: Results, verdict: Verdict) -> bool:
 
 def standings(results: Results) -> dict[str, Standing]:
     """Each level's standing, by the checks that needed it."""
-    of: dict[str, list[Verdict]] = {level: [] for level in LEVELS}
-    for v in results.verdicts:
-        of[v.level or clauses()[v.clause].profile].append(v)
-    return {level: _standing(results, level, of[level]) for level in LEVELS}
+    return {level: _standing(results, level, verdicts) for level, verdicts in results.by_level().items()}
 
 
 def _standing(results: Results, level: str, verdicts: list[Verdict]) -> Standing:
@@ -65,7 +66,7 @@ def _standing(results: Results, level: str, verdicts: list[Verdict]) -> Standing
         return Standing("not claimed")
     n = Counter(v.outcome for v in verdicts)
     answered = n["passed"] + n["failed"] + n["known"]
-    asked, beside = answered + n["unsupported"], sum(v.outcome == "failed" and not fails(v) for v in verdicts)
+    asked, beside = answered + n["unsupported"], beside_it(verdicts)
     if any(map(fails, verdicts)) or (n["known"] and not n["passed"]):
         return Standing("does not conform", answered, asked, beside)
     if not answered:
@@ -83,7 +84,7 @@ def conforms(results: Results) -> bool:
 
 def unexpected(results: Results) -> int:
     """How many failing checks of a SHOULD are not among the failures that are known, if any are."""
-    return sum(v.outcome == "failed" and not fails(v) for v in results.verdicts) if results.expects else 0
+    return beside_it(results.verdicts) if results.expects else 0
 
 
 def sentence(results: Results) -> str:

@@ -1,4 +1,4 @@
-"""The terminal's view of a run: a table by area, the failures, what is not yet checked."""
+"""The terminal's view of a run: a table by area, what was not asked, the failures, the standings."""
 
 from __future__ import annotations
 
