@@ -10,13 +10,12 @@ import pytest
 
 from rnn_spec.diagnosis import diagnose, sentences
 from rnn_spec.faulty import faulty, faulty_spec
-from rnn_spec.judge.check import Memory, NotClaimed
-from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.faults.base import MODULE
 from rnn_spec.matrix import BRIEF, Matrix
 from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.trials import collect
+from tests.tools.examples import failing
 
 if TYPE_CHECKING:
     from rnn_spec.cases.records import Case, Observation
@@ -31,16 +30,7 @@ def trials() -> list[Trial]:
 
 def failed(subject: Any, trials: list[Trial], clauses: set[str]) -> list[str]:
     """The checks of these clauses that fail on a subject."""
-    memory, ids = Memory(), []
-    for trial in trials:
-        if trial.clause in clauses:
-            try:
-                trial.judge(subject, memory)
-            except Nonconformity:
-                ids.append(trial.id)
-            except NotClaimed:
-                continue
-    return ids
+    return [trial.id for trial in failing(subject, (t for t in trials if t.clause in clauses))]
 
 
 NAMED = (

@@ -13,23 +13,19 @@ from pathlib import Path
 import pytest
 
 import rnn_spec
+from tests.tools.examples import REFUSES_NAN
 
 CHECKOUT = Path(__file__).parents[2]
-SUBJECT = """
-import numpy as np
-from rnn_spec.subjects.spec import SpecSubject
-
-class Mine(SpecSubject):
-    name = "mine"
-    levels = frozenset({"cell", "sequence"})
-
+SUBJECT = (
+    REFUSES_NAN
+    + """
+class Mine(Mine):
     def run(self, case):
-        if np.isnan(case.input).any():
-            raise LookupError("not a number")
         if case.input.shape[1] == 0:
             raise LookupError("an empty batch")
         return super().run(case)
 """
+)
 MODULE = """
 import rnn_spec
 from mine import Mine

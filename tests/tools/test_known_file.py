@@ -12,20 +12,8 @@ import pytest
 from rnn_spec.judge.known import KnownError, read
 from rnn_spec.report.conformance import Card
 from rnn_spec.report.results import Results
+from tests.tools.examples import REFUSES_NAN
 
-SUBJECT = """
-import numpy as np
-from rnn_spec.subjects.spec import SpecSubject
-
-class Mine(SpecSubject):
-    name = "mine"
-    levels = frozenset({"cell", "sequence"})
-
-    def run(self, case):
-        if np.isnan(case.input).any():
-            raise LookupError("not a number")
-        return super().run(case)
-"""
 ROW = """
 [[known]]
 id = "no-nan"
@@ -39,7 +27,7 @@ happens = "A NaN is refused."
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a subject that refuses NaN, and what fails of it."""
     folder = tmp_path_factory.mktemp("known")
-    (folder / "mine.py").write_text(SUBJECT)
+    (folder / "mine.py").write_text(REFUSES_NAN)
     done = check(folder)
     assert done.returncode == 1, done.stdout
     failed = [v.check for v in results(folder).verdicts if v.outcome == "failed"]

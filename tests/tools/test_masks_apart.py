@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from rnn_spec.faulty import faulty_spec
-from rnn_spec.judge.check import Memory, NotClaimed
-from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.faults.dropout import another
 from rnn_spec.judge.faults.gradients import layer_of
 from rnn_spec.spec.gradient import Adjoint
 from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.trials import collect
+from tests.tools.examples import failing
 
 if TYPE_CHECKING:
     from rnn_spec.judge.trial import Trial
@@ -57,15 +56,7 @@ def dropped() -> list[Trial]:
 
 def failed(subject: Any, trials: list[Trial]) -> set[str]:
     """The clauses that fail on a subject."""
-    memory, found = Memory(), set()
-    for trial in trials:
-        try:
-            trial.judge(subject, memory)
-        except Nonconformity:
-            found.add(trial.clause)
-        except NotClaimed:
-            continue
-    return found
+    return {trial.clause for trial in failing(subject, trials)}
 
 
 def test_the_own_adjoint_is_the_derivative() -> None:

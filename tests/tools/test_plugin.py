@@ -12,31 +12,9 @@ from typing import Any
 import pytest
 
 from rnn_spec.report.results import Results
+from tests.tools.examples import SUITE
 
 CHECKOUT = Path(__file__).parents[2]
-
-SUITE = '''
-from rnn_spec.plugin import clause, every, named, standard
-
-@clause("HID-06")
-@standard(size="small", num_layers=1, bidirectional=False, batched=True, batch_first=False)
-def test_last_output(case, check):
-    """The last output is h_n."""
-    answer = check.ask(case)
-    check.equal("output[-1]", answer.output[-1], answer.h_n[0])
-
-@clause("GRD-01")
-@named("small-L1-tanh-float32", "small-L1-tanh-float64")
-def test_gradients(case, check):
-    """Gradients conform."""
-    check.conforms(case, "grad *")
-
-@clause("REC-01")
-@every(size=("small", "cell"), num_layers=1, dtype="float32", dropout=0.0, training=False)
-def test_output(case, check):
-    """Outputs conform."""
-    check.conforms(case, "output")
-'''
 
 SUBJECTS = """
 from rnn_spec.subjects.spec import SpecSubject
@@ -253,6 +231,17 @@ def test_a_test_that_names_no_clause_or_no_case_is_refused(folder: Path) -> None
     assert "no clause is called 'HID-99'" in clause
     assert "test_last_output: no case has {" in cases.stdout + cases.stderr
     assert cases.returncode != 0
+
+
+def test_a_module_that_cannot_be_collected_is_told_by_pytest(folder: Path) -> None:
+    """The plugin takes reports of collection as they are; the run stops with 2 and the reason."""
+    (folder / "test_broken.py").write_text("raise LookupError('no such module')\n")
+
+    done = run(folder, "--subject", "spec")
+
+    assert done.returncode == 2
+    assert "LookupError: no such module" in done.stdout
+    assert "INTERNALERROR" not in done.stdout + done.stderr
 
 
 def test_collecting_the_suite_does_not_import_torch() -> None:

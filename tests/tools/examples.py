@@ -1,0 +1,64 @@
+"""A small suite and a subject that several tests write to a folder, and what fails on a subject."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rnn_spec.judge.check import Memory, NotClaimed
+from rnn_spec.judge.compare import Nonconformity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rnn_spec.judge.trial import Trial
+
+SUITE = '''
+import pytest
+from rnn_spec.plugin import clause, every, named, standard
+
+@clause("HID-06")
+@standard(size="small", num_layers=1, bidirectional=False, batched=True, batch_first=False)
+def test_last_output(case, check):
+    """The last output is h_n."""
+    answer = check.ask(case)
+    check.equal("output[-1]", answer.output[-1], answer.h_n[0])
+
+@clause("GRD-01")
+@named("small-L1-tanh-float32", "small-L1-tanh-float64")
+def test_gradients(case, check):
+    """Gradients conform."""
+    check.conforms(case, "grad *")
+
+@clause("REC-01")
+@every(size=("small", "cell"), num_layers=1, dtype="float32", dropout=0.0, training=False)
+def test_output(case, check):
+    """Outputs conform."""
+    check.conforms(case, "output")
+'''
+
+REFUSES_NAN = """
+import numpy as np
+from rnn_spec.subjects.spec import SpecSubject
+
+class Mine(SpecSubject):
+    name = "mine"
+    levels = frozenset({"cell", "sequence"})
+
+    def run(self, case):
+        if np.isnan(case.input).any():
+            raise LookupError("not a number")
+        return super().run(case)
+"""
+
+
+def failing(subject: Any, trials: Iterable[Trial]) -> list[Trial]:
+    """The checks that fail on a subject; what is not claimed does not."""
+    memory, found = Memory(), []
+    for trial in trials:
+        try:
+            trial.judge(subject, memory)
+        except Nonconformity:
+            found.append(trial)
+        except NotClaimed:
+            continue
+    return found
