@@ -531,7 +531,7 @@ class Recorder:
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """A known failure is an x, what is unsupported a u, and what is not claimed an n."""
-        verdict: Any = dict(report.user_properties).get("verdict")
+        verdict: Any = dict(getattr(report, "user_properties", ())).get("verdict")  # none of collection
         if report.skipped and verdict:
             outcome = verdict["outcome"]
             return outcome, {"known": "x", "unsupported": "u"}.get(outcome, "n"), outcome.upper()
