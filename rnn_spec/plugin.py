@@ -549,10 +549,8 @@ class Recorder:
         results.complete, results.selected = ended, self.selected()
         if ended and results.verdicts and not results.selected:
             results.problems = [*shortfalls(results), *self.unmet()]
-        missing = [level for level in options.require if results.verdicts and level not in results.levels]
-        results.problems += [
-            f"{level} is required, and {results.subject} does not claim it" for level in missing
-        ]
+        if results.verdicts:
+            results.lacking = [level for level in options.require if level not in results.levels]
         outcomes = {v.outcome for v in results.verdicts}
         if self.refused or "broken" in outcomes or outcomes == {"not claimed"}:
             session.exitstatus = pytest.ExitCode.INTERRUPTED

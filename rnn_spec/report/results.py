@@ -26,7 +26,8 @@ class Results:
 
     `expects` are the ids of the known failures that are in force. `claims` is what the subject claims beside
     levels and dtypes, where that is less than everything. `owed` is how many checks of each clause the claims
-    owe, and `selected` what the run was told to keep to; it is empty if the run was to be whole.
+    owe, and `selected` what the run was told to keep to; it is empty if the run was to be whole. `lacking`
+    are the levels that were required of the subject and that it does not claim.
     """
 
     subject: str
@@ -42,6 +43,7 @@ class Results:
     claims: dict[str, list[Any]] = field(default_factory=dict)
     declares: dict[str, str] = field(default_factory=dict)
     expects: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
     selected: list[str] = field(default_factory=list)
     owed: dict[str, int] = field(default_factory=dict)
     diagnoses: list[str] = field(default_factory=list)

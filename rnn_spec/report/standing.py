@@ -79,7 +79,7 @@ def _standing(results: Results, level: str, verdicts: list[Verdict]) -> Standing
 def conforms(results: Results) -> bool:
     """Whether what was asked is all as it must be: what exit status 0 says."""
     against = any(fails(v) or undeclared(results, v) for v in results.verdicts)
-    return not against and not results.problems and not unexpected(results)
+    return not (against or results.problems or results.lacking or unexpected(results))
 
 
 def unexpected(results: Results) -> int:
@@ -101,6 +101,9 @@ def sentence(results: Results) -> str:
         )
     if results.problems:
         return f"{name}: the run is not whole, {len(results.problems)} problems"
+    if results.lacking:
+        required = " and ".join(results.lacking)
+        return f"{name} does not pass: {required} is required, and {results.subject} does not claim it"
     if not n["passed"]:
         known = (
             f"all {n['known']} checks that were judged fail as known" if n["known"] else "nothing was judged"

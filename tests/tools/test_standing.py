@@ -311,9 +311,11 @@ def test_a_wrong_gradient_is_held_against_gradients(tmp_path: Path) -> None:
 
 def test_whoever_claims_less_than_is_required_fails(tmp_path: Path) -> None:
     """With the level in a sentence; what it does claim is judged."""
-    status, said, _ = check(tmp_path, "layers:Declared", "--require", "sequence", "--require", "stack")
+    status, said, results = check(tmp_path, "layers:Declared", "--require", "sequence", "--require", "stack")
 
     assert status == 1
+    assert results.problems == []
+    assert "conforms in part: cell (" in said
     assert "stack is required, and layers:Declared does not claim it" in said
 
 
