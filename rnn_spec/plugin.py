@@ -552,7 +552,8 @@ class Recorder:
         if results.verdicts:
             results.lacking = [level for level in options.require if level not in results.levels]
         outcomes = {v.outcome for v in results.verdicts}
-        if self.refused or "broken" in outcomes or outcomes == {"not claimed"}:
+        idle = bool(outcomes) and outcomes <= {"not claimed", "unsupported"}
+        if self.refused or "broken" in outcomes or idle:
             session.exitstatus = pytest.ExitCode.INTERRUPTED
         elif ended and results.verdicts and not conforms(results):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

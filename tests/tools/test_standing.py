@@ -332,6 +332,15 @@ def test_a_clause_alone_is_a_part_and_results_say_so(tmp_path: Path) -> None:
     )
 
 
+def test_a_run_that_was_answered_nothing_is_no_green_run(tmp_path: Path) -> None:
+    """A subject that has nothing to answer with, such as no Python class, is not judged: the status is 2."""
+    status, said, results = check(tmp_path, "spec", "--clause", "INI")
+
+    assert status == 2
+    assert {"unsupported"} == {v.outcome for v in results.verdicts}
+    assert "nothing was judged" in said
+
+
 def test_a_torch_dtype_that_stops_working_fails(tmp_path: Path) -> None:
     """It is claimed by release and device, and not found by trying."""
     pytest.importorskip("torch")
