@@ -94,7 +94,7 @@ class Asked:
         """Ask; what comes of it is pytest's: passed, failed with an explanation, skipped or xfailed."""
         import pytest
 
-        from rnn_spec.judge.check import Check, NotClaimed, WrongAdapter
+        from rnn_spec.judge.check import Check, NotClaimed, Unsupported, WrongAdapter
         from rnn_spec.judge.compare import Nonconformity
         from rnn_spec.spec.catalogue import clauses
 
@@ -103,6 +103,8 @@ class Asked:
             check = Check(clauses()[self.trial.clause], self.under_test.subject, self.under_test.memory)
             self.trial.run(check)
         except NotClaimed as e:
+            if isinstance(e, Unsupported) and not self.under_test.claims.declared(str(e)):
+                pytest.fail(f"claimed, and not answered: {e}", pytrace=False)
             pytest.skip(str(e))
         except Nonconformity as e:
             error = e

@@ -37,6 +37,9 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 KINDS = (*CHOICES, "limits")
 """All that a subject declares of itself, by its names in `Claims`, in a Subject and in its hello."""
 
+MODULE = "a torch.nn.Module, which is not at hand"
+"""Why a check of the Python class is not answered by whoever has none: that is nobody's promise."""
+
 NEAREST = {
     "float64": ("float64", "float32", "float16", "bfloat16"),
     "float32": ("float32", "float64", "float16", "bfloat16"),
@@ -110,6 +113,10 @@ class Claims:
         bias, h_0 = "bias" if case.config.bias else "no bias", "given h_0" if given else "absent h_0"
         known = case.config.nonlinearity in CHOICES["nonlinearities"]  # any other has to be refused
         return self.lacks((case.dtype, bias, h_0, *([case.config.nonlinearity] if known else [])))
+
+    def declared(self, reason: str) -> bool:
+        """Whether an answer may be *unsupported* for this reason, and no promise is broken."""
+        return reason in (*self.limits, MODULE)
 
     def without(self, clause: Clause) -> str | None:
         """Why `clause` is not asked: its level is not claimed, or something else that it needs; or None."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from rnn_spec.cases import reveal
 from rnn_spec.cases.blame import error_of, not_an_observation
+from rnn_spec.cases.claims import MODULE
 from rnn_spec.cases.deadline import WATCHDOG, Hang, Pace
 from rnn_spec.cases.expect import expect
 from rnn_spec.cases.records import Bound, Case, Error, Expectation, Observation
@@ -52,9 +53,6 @@ class WrongAdapter(Nonconformity):
 class Unsupported(NotClaimed):
     """A question within the claims that the subject says it cannot answer; the message is why."""
 
-
-MODULE = "a torch.nn.Module, which is not at hand"
-"""Why a check of the Python class is not answered by whoever has none: no promise is broken."""
 
 FACTS = {
     "parameters": "the shapes of its parameters",

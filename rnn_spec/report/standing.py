@@ -10,7 +10,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rnn_spec.judge.check import MODULE
 from rnn_spec.spec.catalogue import clauses
 
 if TYPE_CHECKING:
@@ -50,10 +49,10 @@ def beside_it(verdicts: list[Verdict]) -> int:
     return sum(v.outcome == "failed" and not fails(v) for v in verdicts)
 
 
-def undeclared(results: Results, verdict: Verdict) -> bool:
-    """Whether a question within the claims went unanswered, and nothing that is declared says why."""
-    limits = (*results.claims.get("limits", ()), MODULE)
-    return verdict.outcome == "unsupported" and verdict.message not in limits
+def undeclared(results: Results) -> int:
+    """How many questions within the claims went unanswered, and nothing that is declared says why."""
+    claims = results.claimed()
+    return sum(v.outcome == "unsupported" and not claims.declared(v.message) for v in results.verdicts)
 
 
 def standings(results: Results) -> dict[str, Standing]:
@@ -78,8 +77,8 @@ def _standing(results: Results, level: str, verdicts: list[Verdict]) -> Standing
 
 def conforms(results: Results) -> bool:
     """Whether what was asked is all as it must be: what exit status 0 says."""
-    against = any(fails(v) or undeclared(results, v) for v in results.verdicts)
-    return not (against or results.problems or results.lacking or unexpected(results))
+    against = any(map(fails, results.verdicts)) or undeclared(results) or unexpected(results)
+    return not (against or results.problems or results.lacking)
 
 
 def unexpected(results: Results) -> int:
@@ -119,7 +118,7 @@ def sentence(results: Results) -> str:
         return f"{name}: {found}; nothing is said of the rest: {results.part}"
     if more := unexpected(results):
         return f"{name} conforms, but for what is known of it: {found}, {more} of them not as known"
-    if left := sum(undeclared(results, v) for v in results.verdicts):
+    if left := undeclared(results):
         return f"{name} does not conform as it claims: {found}, {left} for a reason that it does not declare"
     return f"{name} conforms{' in part' if n['unsupported'] else ''}: {found}"
 

@@ -9,11 +9,17 @@ import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import rnn_spec
+from rnn_spec.cases.records import Observation
+from rnn_spec.subjects.spec import SpecSubject
 from tests.tools.examples import REFUSES_NAN
+
+if TYPE_CHECKING:
+    from rnn_spec.cases.records import Case
 
 CHECKOUT = Path(__file__).parents[2]
 SUBJECT = (
@@ -194,3 +200,31 @@ def test_the_shipped_suite_runs_by_pyargs(folder: Path, tmp_path: Path) -> None:
     assert status == 1, said
     assert "mine (NumPy" in said
     assert "not a number" in said
+
+
+class Small(SpecSubject):
+    """It says of layers above a size that it cannot answer, and does not declare that."""
+
+    levels = frozenset({"cell", "sequence"})
+
+    def run(self, case: Case) -> Observation:
+        """Answer the small ones."""
+        return Observation(unsupported="too large") if case.config.hidden_size > 6 else super().run(case)
+
+
+class Declared(Small):
+    """It declares it."""
+
+    limits = ("too large",)
+
+
+@pytest.mark.parametrize(("subject", "outcome"), [(Small, pytest.fail), (Declared, pytest.skip)])
+def test_a_broken_promise_fails_and_a_declared_limit_is_skipped(subject: Any, outcome: Any) -> None:
+    """As `rnn-spec check` has it: what is claimed and not answered passes only if that is declared."""
+    (mark,) = [rnn_spec.parametrize(subject, clauses=["HID-02"]).mark]
+    called = next(check for check in mark.args[1] if "[small-L1-relu" in repr(check))
+
+    with pytest.raises((pytest.fail.Exception, pytest.skip.Exception), match="too large") as raised:
+        called()
+
+    assert isinstance(raised.value, outcome.Exception)

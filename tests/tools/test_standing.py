@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from rnn_spec.cases.claims import CHOICES, Claims
+from rnn_spec.cases.claims import CHOICES, MODULE, Claims
 from rnn_spec.cases.product import Recipe
 from rnn_spec.cases.records import Observation
 from rnn_spec.commands.catalogue import lines
-from rnn_spec.judge.check import MODULE, Check, Unsupported
+from rnn_spec.judge.check import Check, Unsupported
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.trial import Trial
 from rnn_spec.judge.verdict import Verdict
