@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from rnn_spec.plugin import run_suite
-from rnn_spec.subjects.torch_eager import TorchSubject
+from rnn_spec.suite.launch import run_suite
+from rnn_spec.torch.eager import TorchSubject
 
 if TYPE_CHECKING:
-    from rnn_spec.cases.records import Case, Observation
+    from rnn_spec.questions.records import Case, Observation
 
 
 class Watched(TorchSubject):
@@ -118,7 +118,7 @@ def replay(selection: list[str]) -> None:
 
 
 def timed(commands: dict[str, list[str]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each command, a list of as many as there are rounds."""
+    """Seconds of each command, a list of as there are rounds."""
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():

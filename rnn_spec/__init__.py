@@ -2,11 +2,11 @@
 
 __version__ = "0.1.0"
 
-from rnn_spec.assertion import assert_conforms
-from rnn_spec.cases.records import Call, Case, Cotangents, Error, Expectation, Observation
-from rnn_spec.in_pytest import parametrize
+from rnn_spec.questions.records import Call, Case, Cotangents, Error, Expectation, Observation
 from rnn_spec.spec.model import Config
 from rnn_spec.subjects.base import Subject
+from rnn_spec.suite.in_pytest import parametrize
+from rnn_spec.torch.assertion import assert_conforms
 
 __all__ = [
     "Call",

@@ -12,17 +12,16 @@ An entry that holds between these two releases and matches no change fails the g
 
 from __future__ import annotations
 
-import re
 import tomllib
 from typing import TYPE_CHECKING
 
 import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import Version
 
 from rnn_spec.gate.compare import VERDICTS, Change
 from rnn_spec.gate.recording import RecordingError
 from rnn_spec.judge.known import matches
+from rnn_spec.releases import release
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,8 +54,8 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def within(wanted: str, version: str) -> bool:
     """Whether the release in a text such as ``torch 2.13.0+cpu`` is one of those wanted."""
-    found = re.search(r"\d+(\.\d+)+", version)
-    return found is not None and SpecifierSet(wanted).contains(Version(found[0]), prereleases=True)
+    found = release(version)
+    return found is not None and SpecifierSet(wanted).contains(found, prereleases=True)
 
 
 def read(path: Path) -> tuple[Accepted, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 from packaging.version import Version
 
-import rnn_spec
+from rnn_spec import files
 from rnn_spec.gate.recording import Arrays, Fact, Header, Recording, RecordingError, read, write
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ class Archive(msgspec.Struct, frozen=True):
 
 def shipped() -> Path:
     """The folder of the recordings that come with rnn-spec: in the installed package, or in the checkout."""
-    package = Path(rnn_spec.__file__).parent
-    installed = package / "fixtures" / "torch"
-    return installed if installed.is_dir() else package.parent / "fixtures" / "torch"
+    return files.shipped("fixtures/torch", "fixtures/torch")
 
 
 def fold(by_release: Mapping[str, Mapping[str, T]]) -> Runs[T]:

@@ -6,7 +6,6 @@ Pythons read the files: here nothing is unpickled.
 
 from __future__ import annotations
 
-import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from rnn_spec import releases
 from rnn_spec.gate.compare import Change, compare, said
 from rnn_spec.gate.record import Probing
 from rnn_spec.gate.recording import Fact, Recording
-from rnn_spec.subjects.torch_probes import Probe
+from rnn_spec.torch.probes import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,5 +91,4 @@ def exchanged(writer: Side, reader: Side) -> list[Change]:
 
 def release(header: Header) -> Version:
     """The release, without what says how it was built."""
-    found = re.search(r"\d+(\.\d+)+", header.version)
-    return Version(found[0] if found else "0")
+    return releases.release(header.version) or Version("0")

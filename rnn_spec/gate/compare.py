@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from rnn_spec.cases.product import Recipe
 from rnn_spec.gate.recording import Arrays, Bits, Fact, Recording, Warned
 from rnn_spec.judge.known import known, matches
+from rnn_spec.questions.product import Recipe
 from rnn_spec.spec.catalogue import clauses
 
 LONGEST = 160

@@ -17,7 +17,7 @@ from rnn_spec.gate.archive import value_at
 from rnn_spec.gate.compare import VERDICTS, Change, compare, difference, said
 from rnn_spec.judge.known import matches
 from rnn_spec.report.markdown import escaped
-from rnn_spec.subjects.torch_probes import PROBES
+from rnn_spec.torch.probes import PROBES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

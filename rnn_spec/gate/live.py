@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-import rnn_spec.subjects
+from rnn_spec import files
+from rnn_spec.far.process import Failure, Process
 from rnn_spec.gate.recording import RecordingError
-from rnn_spec.subjects.worker import Failure, Process
 
 T = TypeVar("T")
-PROGRAM = Path(rnn_spec.subjects.__path__[0]) / "torch_live.py"
+PROGRAM = files.PACKAGE / "torch" / "live.py"
 DEADLINE = 120.0
 """Seconds that an answer may take; the first one waits for torch's import."""
 LARGEST = 1 << 32
@@ -52,7 +52,7 @@ class Refusal(Exception):
 
 
 class Live:
-    """A running torch_live.py; its far end is not trusted: what it says is checked, or RecordingError."""
+    """A running live.py; its far end is not trusted: what it says is checked, or RecordingError."""
 
     def __init__(self, python: str | Path) -> None:
         """Start it and hear what it is."""

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rnn_spec import wire
-from rnn_spec.cases import data
-from rnn_spec.cases.records import DTYPES, Case
+from rnn_spec.far import wire
+from rnn_spec.far.process import TorchWorker
 from rnn_spec.gate.compare import Change, advised, headroom
 from rnn_spec.gate.live import Live, Refusal, Tensors, Weights
 from rnn_spec.gate.recording import RecordingError
 from rnn_spec.judge.compare import Nonconformity, compare, same
 from rnn_spec.judge.stepwise import step_bounds
+from rnn_spec.questions import data
+from rnn_spec.questions.records import DTYPES, Case
 from rnn_spec.spec.model import Config
 from rnn_spec.subjects.base import SubjectError
 from rnn_spec.subjects.spec import SpecSubject
-from rnn_spec.subjects.worker import TorchWorker
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from rnn_spec import wire
-from rnn_spec.cases import product
-from rnn_spec.cases.records import Error
+from rnn_spec.far import wire
+from rnn_spec.far.process import Failure, Process, TorchWorker, beside
 from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Recording, RecordingError
 from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, compare
+from rnn_spec.questions import product
+from rnn_spec.questions.records import Error
 from rnn_spec.spec.catalogue import clauses
-from rnn_spec.subjects import torch_probes
 from rnn_spec.subjects.base import SubjectError
-from rnn_spec.subjects.worker import Failure, Process, TorchWorker, beside
-from rnn_spec.trials import collect
+from rnn_spec.suite.collect import collect
+from rnn_spec.torch import probes as torch_probes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rnn_spec.cases.records import Case, Expectation
-    from rnn_spec.judge.trial import Trial
+    from rnn_spec.questions.records import Case, Expectation
+    from rnn_spec.suite.planned import Trial
 
 DEADLINE = torch_probes.SECONDS + 15.0
 """Seconds until a probe's process is given up that should have ended itself."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 import rnn_spec
-from rnn_spec.cases.records import Error
-from rnn_spec.report import files
+from rnn_spec import files
+from rnn_spec.questions.records import Error
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rnn_spec
+from rnn_spec.far.process import beside
 from rnn_spec.gate import environments
 from rnn_spec.gate.archive import Archive
 from rnn_spec.gate.record import Suite, describe, record
 from rnn_spec.gate.recording import Header, Recording, RecordingError
-from rnn_spec.plugin import suite
-from rnn_spec.subjects.worker import beside
+from rnn_spec.suite.launch import suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable

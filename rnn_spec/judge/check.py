@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from rnn_spec.cases import reveal
-from rnn_spec.cases.blame import error_of, not_an_observation
-from rnn_spec.cases.claims import MODULE
-from rnn_spec.cases.deadline import WATCHDOG, Hang, Pace
-from rnn_spec.cases.expect import expect
-from rnn_spec.cases.records import Bound, Case, Error, Expectation, Observation
 from rnn_spec.judge.compare import Comparison, Nonconformity, compare
 from rnn_spec.judge.laws import both_read
+from rnn_spec.questions import reveal
+from rnn_spec.questions.blame import error_of, not_an_observation
+from rnn_spec.questions.claims import MODULE
+from rnn_spec.questions.deadline import WATCHDOG, Hang, Pace
+from rnn_spec.questions.expect import expect
+from rnn_spec.questions.records import Bound, Case, Error, Expectation, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rnn_spec.cases.claims import Claims
+    from rnn_spec.questions.claims import Claims
     from rnn_spec.spec.catalogue import Clause
 
 
@@ -98,7 +98,7 @@ class Check:
     """
 
     def __init__(self, clause: Clause, subject: Answers, memory: Memory | None = None) -> None:
-        """Begin; NotClaimed if the subject does not claim the clause's profile, or what else it needs."""
+        """Begin; NotClaimed if the subject does not claim the clause's level, or what else it needs."""
         self.clause, self.subject, self.memory = clause, subject, memory or Memory()
         self.claims = subject.claims
         self.case: Case | None = None
@@ -143,7 +143,7 @@ class Check:
 
     def look_forward(self) -> bool:
         """Begin anew without gradients, if the subject raised at those, or cannot give them; whether so."""
-        if not self.broke_backward or self.forward_only or self.clause.profile == "gradients":
+        if not self.broke_backward or self.forward_only or self.clause.level == "gradients":
             return False
         self.forward_only, self.case, self.headroom, self.worst = True, None, None, None
         return True

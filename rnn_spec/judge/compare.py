@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from rnn_spec.cases.records import Bound
+    from rnn_spec.questions.records import Bound
 
 
 class Nonconformity(AssertionError):

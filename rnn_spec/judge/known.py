@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import Version
+
+from rnn_spec.releases import release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,12 +70,11 @@ class Known:
 
     def applies(self, subject: str, version: str) -> bool:
         """Whether it is expected of this subject in this version, such as ``torch 2.13.0+cpu``."""
-        found = re.search(r"\d+(\.\d+)+", version)
-        release = not self.releases or (
-            found and Version(found[0]) in SpecifierSet(self.releases, prereleases=True)
-        )
-        named = not self.subject or matches(subject.partition("@")[0], self.subject)
-        return named and bool(release)
+        if self.releases and not (
+            (found := release(version)) and found in SpecifierSet(self.releases, prereleases=True)
+        ):
+            return False
+        return not self.subject or matches(subject.partition("@")[0], self.subject)
 
     def expects(self, check: str) -> bool:
         """Whether the check of this id is expected to fail; ``*`` stands for anything."""

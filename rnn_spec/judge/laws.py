@@ -17,7 +17,7 @@ from rnn_spec.spec.model import KINDS, parameter_suffix
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rnn_spec.cases.records import Case
+    from rnn_spec.questions.records import Case
 
     Maker = Callable[[int, int, tuple[int, ...]], np.ndarray]
 
@@ -102,7 +102,7 @@ def zero(layer: int, direction: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def eye(layer: int, direction: int, shape: tuple[int, ...]) -> np.ndarray:
-    """For `furnish`: the identity, as far as the shape goes."""
+    """For `furnish`: the identity, as the shape goes."""
     return np.eye(shape[0], shape[1])
 
 

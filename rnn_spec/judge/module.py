@@ -16,8 +16,8 @@ from rnn_spec.judge.compare import Nonconformity
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rnn_spec.cases.records import Case
     from rnn_spec.judge.check import Check
+    from rnn_spec.questions.records import Case
 
 
 class Module:

@@ -13,18 +13,18 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from rnn_spec.cases.expect import expect
 from rnn_spec.judge.check import NotClaimed
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.module import Module, numbers
+from rnn_spec.questions.expect import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     import numpy as np
 
-    from rnn_spec.cases.records import Bound, Case
     from rnn_spec.judge.check import Check
+    from rnn_spec.questions.records import Bound, Case
 
 
 @contextmanager

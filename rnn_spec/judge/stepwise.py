@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnn_spec.cases.records import Bound
+from rnn_spec.questions.records import Bound
 from rnn_spec.spec.arithmetic import BoundedArithmetic
 from rnn_spec.spec.model import RNN
 

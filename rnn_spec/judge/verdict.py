@@ -40,7 +40,7 @@ class Verdict:
 def explain(clause: Clause, case: str | None, message: str, reproduction: str | None) -> str:
     """The text of a failure: the clause, the case, what differs, and where to see it again."""
     lines = [
-        *textwrap.wrap(f"{clause.id} ({clause.level}) {clause.text}", 100),
+        *textwrap.wrap(f"{clause.id} ({clause.force}) {clause.text}", 100),
         f"  source: {clause.source}",
         *textwrap.wrap(f"leads to: {clause.leads_to}", 98, initial_indent="  ", subsequent_indent="    "),
     ]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from rnn_spec.cases.records import LEVELS
+from rnn_spec.questions.records import LEVELS
 from rnn_spec.spec.catalogue import clauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rnn_spec.judge.verdict import Verdict
-    from rnn_spec.report.results import Results
+    from rnn_spec.suite.results import Results
 
 RAISED = "raised "
 """How the difference of a check begins at which the subject raised."""
@@ -51,4 +51,4 @@ def groups(results: Results) -> list[list[Verdict]]:
 
 def _place(v: Verdict) -> tuple[int, int]:
     """The level of its clause, and then the clause's place in the catalogue."""
-    return LEVELS.index(clauses()[v.clause].profile), list(clauses()).index(v.clause)
+    return LEVELS.index(clauses()[v.clause].level), list(clauses()).index(v.clause)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from rnn_spec import wire
-from rnn_spec.cases.records import Bound, Case
+from rnn_spec.far import wire
 from rnn_spec.judge.check import fingerprint
 from rnn_spec.judge.compare import same
+from rnn_spec.questions.records import Bound, Case
 from rnn_spec.spec.catalogue import clauses
 
 if TYPE_CHECKING:

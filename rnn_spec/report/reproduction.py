@@ -11,8 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rnn_spec.cases.records import Case
     from rnn_spec.judge.compare import Comparison
+    from rnn_spec.questions.records import Case
 
 SCRIPT = '''\
 """{clause}, case {case}: {name}{index}.

@@ -10,15 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from rnn_spec.report import failures as failures_of
-from rnn_spec.report.standing import WORDS, conforms, sentence, standings
 from rnn_spec.spec.catalogue import areas, clauses
+from rnn_spec.suite.standing import WORDS, conforms, sentence, standings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import Console
 
-    from rnn_spec.report.results import Results
+    from rnn_spec.suite.results import Results
 
 STANDINGS = dict(zip(WORDS, ("green", "yellow", "red", "yellow", "dim", "dim"), strict=True))
 COLUMNS = {
@@ -86,7 +86,7 @@ def by_area(results: Results) -> Table:
 def not_asked(results: Results) -> list[str]:
     """The clauses of claimed levels of which no check was asked: what they are about is not claimed."""
     asked = {v.clause for v in results.verdicts if v.outcome != "not claimed"}
-    return [id for id, clause in clauses().items() if clause.profile in results.levels and id not in asked]
+    return [id for id, clause in clauses().items() if clause.level in results.levels and id not in asked]
 
 
 def ranges(ids: list[str]) -> list[str]:

@@ -11,15 +11,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Clause:
-    """One normative statement. `level` is MUST, SHOULD or MAY; `profile` what a subject must claim.
+    """One normative statement. `force` is MUST, SHOULD or MAY; `level` what a subject must claim.
 
     `needs` is what it must claim beside that for the statement to be about it, in the words of
-    `cases.claims.Claims.having`.
+    `questions.claims.Claims.having`.
     """
 
     id: str
+    force: str
     level: str
-    profile: str
     text: str
     source: str
     leads_to: str

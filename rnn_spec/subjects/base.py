@@ -18,13 +18,13 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from rnn_spec.cases.claims import CHOICES, KINDS, Claims
-from rnn_spec.cases.records import LEVELS
+from rnn_spec.questions.claims import CHOICES, KINDS, Claims
+from rnn_spec.questions.records import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from rnn_spec.cases.records import Case, Observation
+    from rnn_spec.questions.records import Case, Observation
 
 TRAITS: dict[str, dict[str, str]] = {
     "biases": {
@@ -67,6 +67,10 @@ TRAITS: dict[str, dict[str, str]] = {
 
 class SubjectError(Exception):
     """A subject that cannot be had; its message is one sentence that says why and what to do."""
+
+
+ENDINGS: list[Callable[[], None]] = []
+"""What ends the processes that run, if a command is interrupted: entered by whoever starts some."""
 
 
 def version_of(subject: Subject, name: str) -> str:

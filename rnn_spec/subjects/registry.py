@@ -11,35 +11,32 @@ from typing import TYPE_CHECKING, Any
 
 from rnn_spec.subjects.base import Subject
 from rnn_spec.subjects.base import SubjectError as SubjectError
-from rnn_spec.subjects.torch_routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 OURS = {
-    "torch": "rnn_spec.subjects.torch_eager:TorchSubject",
+    "torch": "rnn_spec.torch.routes:find",
     "spec": "rnn_spec.subjects.spec:SpecSubject",
-    "worker": "rnn_spec.subjects.worker:WorkerSubject",
-    "answers": "rnn_spec.subjects.answers:AnswersSubject",
-    "libtorch": "rnn_spec.subjects.worker:LibtorchSubject",
-    "tfjs": "rnn_spec.subjects.worker:TensorFlowJSSubject",
-    "onnxruntime-node": "rnn_spec.subjects.worker:OnnxRuntimeNodeSubject",
-    "flax": "rnn_spec.subjects.flax_rnn:find",
-    "haiku": "rnn_spec.subjects.haiku_rnn:HaikuSubject",
-    "keras": "rnn_spec.subjects.keras_simple_rnn:find",
-    "mindspore": "rnn_spec.subjects.mindspore_rnn:MindSporeSubject",
-    "mlx": "rnn_spec.subjects.mlx_rnn:MlxSubject",
-    "onnx": "rnn_spec.subjects.onnx_operator:OnnxReferenceSubject",
-    "onnxruntime": "rnn_spec.subjects.onnx_operator:OnnxRuntimeSubject",
-    "openvino": "rnn_spec.subjects.onnx_operator:OpenVinoSubject",
-    "paddle": "rnn_spec.subjects.paddle_simple_rnn:PaddleSubject",
+    "fault": "rnn_spec.lineup.faulty:find",
+    "worker": "rnn_spec.far.process:WorkerSubject",
+    "answers": "rnn_spec.far.answers:AnswersSubject",
+    "libtorch": "rnn_spec.far.process:LibtorchSubject",
+    "tfjs": "rnn_spec.far.process:TensorFlowJSSubject",
+    "onnxruntime-node": "rnn_spec.far.process:OnnxRuntimeNodeSubject",
+    "flax": "rnn_spec.peers.flax_rnn:find",
+    "haiku": "rnn_spec.peers.haiku_rnn:HaikuSubject",
+    "keras": "rnn_spec.peers.keras_simple_rnn:find",
+    "mindspore": "rnn_spec.peers.mindspore_rnn:MindSporeSubject",
+    "mlx": "rnn_spec.peers.mlx_rnn:MlxSubject",
+    "onnx": "rnn_spec.peers.onnx_operator:OnnxReferenceSubject",
+    "onnxruntime": "rnn_spec.peers.onnx_operator:OnnxRuntimeSubject",
+    "openvino": "rnn_spec.peers.onnx_operator:OpenVinoSubject",
+    "paddle": "rnn_spec.peers.paddle_simple_rnn:PaddleSubject",
 }
 """The subjects that ship. ``torch:DEVICE`` is torch on that device, ``torch:ROUTE`` torch on a route,
-``torch@PYTHON`` torch in another Python, ``worker:COMMAND`` whatever the command runs, and
-``answers:ANSWERS@CASES`` what lies in files."""
-
-RESERVED = frozenset({*OURS, "fault"})
-"""The names that no other package may register: ``fault:NAME`` is a named fault."""
+``torch@PYTHON`` torch in another Python, ``fault:NAME`` a named fault,
+``worker:COMMAND`` whatever the command runs, and ``answers:ANSWERS@CASES`` what lies in files."""
 
 INSTALL = {
     "torch": "torch==2.13.0",
@@ -74,9 +71,7 @@ def load(name: str) -> Subject:
     if name in (f"{base}:", "torch@") and base not in ("worker", "answers"):
         raise SubjectError(f"subject {name!r} ends where its other half should follow")
     if name.startswith("torch@"):
-        target, arguments = "rnn_spec.subjects.worker:TorchWorker", [name.removeprefix("torch@")]
-    elif base == "torch" and argument in ROUTES:
-        target = "rnn_spec.subjects.torch_routes:RouteSubject"
+        target, arguments = "rnn_spec.far.process:TorchWorker", [name.removeprefix("torch@")]
     if ":" not in target:
         raise SubjectError(
             f"no subject is called {name!r}: known are {', '.join(names())}, "
@@ -96,10 +91,8 @@ def load(name: str) -> Subject:
     except KeyboardInterrupt:
         raise
     except BaseException as e:  # SystemExit, too
-        unknown = base == "torch" and "device string" in str(e)
-        hint = f"; torch's routes are {', '.join(ROUTES)}" if unknown else ""
         said = f"{type(e).__name__}: {textwrap.shorten(str(e), 150, placeholder=' ...')}"
-        raise SubjectError(f"subject {name!r} cannot be made ({said}){hint}") from e
+        raise SubjectError(f"subject {name!r} cannot be made ({said})") from e
     if not isinstance(subject, Subject):
         raise SubjectError(f"subject {name!r} is a {type(subject).__name__}, not an rnn_spec.Subject")
     if problem := subject.claims.problem():
@@ -109,7 +102,7 @@ def load(name: str) -> Subject:
 
 def called(base: str) -> str | None:
     """What is registered by this name; SubjectError where two are, so that neither is preferred."""
-    owners = [("rnn-spec's", OURS.get(base, ""))] if base in RESERVED else []
+    owners = [("rnn-spec's", OURS.get(base, ""))] if base in OURS else []
     for point in entry_points(group=GROUP):
         if point.name == base:
             package = getattr(point.dist, "name", None) or point.value.partition(":")[0]

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from rnn_spec.cases.records import Observation
-from rnn_spec.cases.refusal import refusal
+from rnn_spec.questions.records import Observation
+from rnn_spec.questions.refusal import refusal
 from rnn_spec.spec.arithmetic import FORMATS, PlainArithmetic
 from rnn_spec.spec.gradient import Adjoint
 from rnn_spec.spec.model import RNN
 from rnn_spec.subjects.base import Subject
 
 if TYPE_CHECKING:
-    from rnn_spec.cases.records import Case
+    from rnn_spec.questions.records import Case
     from rnn_spec.spec.model import Config
 
 

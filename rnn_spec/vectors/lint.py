@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnn_spec.cases.records import LEVELS
-from rnn_spec.cases.refusal import refusal
+from rnn_spec.questions.records import LEVELS
+from rnn_spec.questions.refusal import refusal
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.spec.model import parameter_suffix
 from rnn_spec.vectors.questions import FLAGS, UNSHOWN, flags
@@ -20,7 +20,7 @@ from rnn_spec.vectors.questions import FLAGS, UNSHOWN, flags
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rnn_spec.cases.records import Case
+    from rnn_spec.questions.records import Case
     from rnn_spec.vectors.records import File, Vector
 
 SATURATED, SHARE = 0.99, 0.5  # tanh says nothing from here on; at most this share of states may be
@@ -101,7 +101,7 @@ def _orphans(vectors: list[Vector]) -> list[str]:
     shown = {clause for v in vectors for clause in v.clauses}
     found = [f"{id} is shown by a vector, and said to be shown by none" for id in UNSHOWN if id in shown]
     levels = set(LEVELS) - {"precision", "torch_api"}
-    owed = [c for c in clauses().values() if c.profile in levels and c.id not in UNSHOWN]
+    owed = [c for c in clauses().values() if c.level in levels and c.id not in UNSHOWN]
     return found + [f"no vector shows {c.id}: {c.text}" for c in owed if c.id not in shown]
 
 
@@ -183,7 +183,7 @@ def _lengths(case: Case, v: Vector) -> Iterator[str]:
         return
     time = case.input.shape[1 if case.config.batch_first else 0]
     if (n == time).all():
-        yield "lengths are all as long as input: they can be ignored"
+        yield "lengths are all as input: they can be ignored"
     if (np.diff(n) <= 0).all() and "SortedLengths" not in v.flags:
         yield "lengths are sorted: the order of the batch can be lost"
 

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from rnn_spec.cases import reveal
-from rnn_spec.cases.records import LEVELS, Bound, Case, Observation
-from rnn_spec.cases.refusal import refusal
+from rnn_spec.questions import reveal
+from rnn_spec.questions.records import LEVELS, Bound, Case, Observation
+from rnn_spec.questions.refusal import refusal
 from rnn_spec.spec.arithmetic import FORMATS, Bounded, BoundedArithmetic, HighPrecision
 from rnn_spec.spec.gradient import Adjoint
 from rnn_spec.spec.model import RNN

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from rnn_spec.cases import data
-from rnn_spec.cases.ragged import PATTERNS
-from rnn_spec.cases.records import Case, Cotangents
-from rnn_spec.cases.refusal import refusal
+from rnn_spec.questions import data
+from rnn_spec.questions.ragged import PATTERNS
+from rnn_spec.questions.records import Case, Cotangents
+from rnn_spec.questions.refusal import refusal
 from rnn_spec.spec.model import Config
 
 Size = tuple[int, int, int, int]

@@ -16,7 +16,8 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 import numpy as np
 
-from rnn_spec.cases.records import Bound, Case, Cotangents
+from rnn_spec import files
+from rnn_spec.questions.records import Bound, Case, Cotangents
 from rnn_spec.spec.model import Config
 
 FORMAT: Literal["rnn-spec-vectors-1"] = "rnn-spec-vectors-1"
@@ -223,9 +224,7 @@ class File(Record, kw_only=True):
 
 def folder() -> Path:
     """Where the vectors are: in the installed package, or in the checkout beside it."""
-    package = Path(__file__).parents[1]
-    installed = package / "fixtures" / "vectors"
-    return installed if installed.is_dir() else package.parent / "fixtures" / "vectors"
+    return files.shipped("fixtures/vectors", "fixtures/vectors")
 
 
 def paths(where: Path) -> list[Path]:

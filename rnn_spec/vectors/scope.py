@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_spec.cases.product import Recipe, standard
-from rnn_spec.cases.ragged import ragged
+from rnn_spec.faults.base import MODULE
 from rnn_spec.judge.check import Check, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, same
-from rnn_spec.judge.faults.base import MODULE
+from rnn_spec.questions.product import Recipe, standard
+from rnn_spec.questions.ragged import ragged
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.vectors.questions import UNSHOWN, Question
 from rnn_spec.vectors.records import DTYPES
@@ -25,8 +25,8 @@ from rnn_spec.vectors.verify import NEUTRAL, Asked
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rnn_spec.cases.records import Case
-    from rnn_spec.judge.faults import Fault
+    from rnn_spec.faults import Fault
+    from rnn_spec.questions.records import Case
 
 CHANCE = "it shows only where masks are random, and a vector has one right answer"
 SIZE = "it shows only in a layer too wide for the 2 MB that the vectors have"
@@ -63,10 +63,10 @@ def unshown(fault: Fault, asked: Sequence[Asked]) -> str | None:
         return "it is of torch's module class, and not of what a layer computes"
     if fault.clause in UNSHOWN:
         return UNSHOWN[fault.clause]
-    profile = clauses()[fault.clause].profile
+    level = clauses()[fault.clause].level
     shown = {clause for one in asked for clause in one.vector.clauses}
-    if profile in ("precision", "torch_api") and fault.clause not in shown:
-        return f"no vector is of its clause, whose profile is {profile}"
+    if level in ("precision", "torch_api") and fault.clause not in shown:
+        return f"no vector is of its clause, whose level is {level}"
     return None
 
 

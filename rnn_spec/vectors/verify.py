@@ -15,7 +15,7 @@ from rnn_spec.vectors.records import DTYPES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from rnn_spec.cases.records import Bound, Case
+    from rnn_spec.questions.records import Bound, Case
     from rnn_spec.vectors.records import File, Vector
 
 NEUTRAL = clauses()["SHP-06"]  # every subject claims it

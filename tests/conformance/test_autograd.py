@@ -6,7 +6,7 @@ import pytest
 
 from rnn_spec.judge.module import numbers
 from rnn_spec.judge.state import State, answering
-from rnn_spec.plugin import clause, named
+from rnn_spec.suite.marks import clause, named
 
 PLAIN, WHOLE = "small-L1-relu-float64", "small-L2-tanh-bi-float64"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rnn_spec.cases.data import SIZES
-from rnn_spec.cases.records import Cotangents
-from rnn_spec.plugin import clause, named, standard
+from rnn_spec.questions.data import SIZES
+from rnn_spec.questions.records import Cotangents
+from rnn_spec.suite.marks import clause, named, standard
 
 BATCH_FIRST = (
     "small-L1-tanh-batch_first-float32",

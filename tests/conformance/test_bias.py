@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from rnn_spec.judge.laws import derive
-from rnn_spec.plugin import clause, named, standard
+from rnn_spec.suite.marks import clause, named, standard
 
 
 @clause("BIA-01")

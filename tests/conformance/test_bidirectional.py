@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnn_spec.judge.laws import derive, eye, furnish, part, silence
-from rnn_spec.plugin import clause, named, standard
+from rnn_spec.suite.marks import clause, named, standard
 
 SINGLE = (
     "small-L1-tanh-bi-float64",

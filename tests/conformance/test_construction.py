@@ -8,8 +8,8 @@ import warnings
 
 import pytest
 
-from rnn_spec.cases.negatives import NEGATIVES, SIGNATURE, Attempt, Torch
-from rnn_spec.plugin import clause
+from rnn_spec.questions.attempts import NEGATIVES, SIGNATURE, Attempt, Torch
+from rnn_spec.suite.marks import clause
 
 DEFAULTS = {
     "num_layers": 1, "nonlinearity": "tanh", "bias": True,

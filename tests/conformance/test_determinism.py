@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_spec.cases.records import Call
-from rnn_spec.plugin import clause, named, standard
+from rnn_spec.questions.records import Call
+from rnn_spec.suite.marks import clause, named, standard
 
 LIVES = (
     "small-L1-tanh-float32",

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnn_spec.cases import data
-from rnn_spec.cases.records import Case
 from rnn_spec.judge.laws import part
-from rnn_spec.plugin import clause
+from rnn_spec.questions import data
+from rnn_spec.questions.records import Case
 from rnn_spec.spec.model import Config
+from rnn_spec.suite.marks import clause
 
 batch_size, seq_len, feature_size, n_hidden = 3, 5, 10, 2  # the document's own names and sizes
 

@@ -12,13 +12,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_spec.cases import data
-from rnn_spec.cases.expect import expect
-from rnn_spec.cases.records import Call, Case
 from rnn_spec.judge import chance
 from rnn_spec.judge.laws import derive, furnish
-from rnn_spec.plugin import clause, named, pinned, standard
+from rnn_spec.questions import data
+from rnn_spec.questions.expect import expect
+from rnn_spec.questions.records import Call, Case
 from rnn_spec.spec.model import Config
+from rnn_spec.suite.marks import clause, named, pinned, standard
 
 rates = pytest.mark.parametrize("p", [0.25, 0.5, 0.75])
 MIDDLE = 0.5  # the bias of a crowd's layer between the first and the last
@@ -71,7 +71,7 @@ def with_middle(case: Case) -> float:
 
 
 def agree_by_chance(what: str, agree: np.ndarray, keep: float, check, looks: int) -> None:
-    """Masks agree as often as independent ones do."""
+    """Masks agree as independent ones do."""
     expected = chance.agreement(keep)
     check.holds(
         chance.plausible(int(agree.sum()), agree.size, expected, looks),

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_spec.cases import data
-from rnn_spec.cases.records import Case, Cotangents
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.laws import derive, furnish
 from rnn_spec.judge.module import Module, numbers
 from rnn_spec.judge.stepwise import step_bounds
-from rnn_spec.plugin import clause, named, pinned
+from rnn_spec.questions import data
+from rnn_spec.questions.records import Case, Cotangents
 from rnn_spec.spec.model import Config
+from rnn_spec.suite.marks import clause, named, pinned
 
 LAYOUTS = (
     "small-L1-tanh-float32",

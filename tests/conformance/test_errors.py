@@ -10,8 +10,8 @@ import warnings
 
 import pytest
 
-from rnn_spec.cases.negatives import NEGATIVES, Torch
-from rnn_spec.plugin import clause
+from rnn_spec.questions.attempts import NEGATIVES, Torch
+from rnn_spec.suite.marks import clause
 
 
 def on(**wanted):

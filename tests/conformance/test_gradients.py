@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_spec.cases import reveal
-from rnn_spec.cases.records import Cotangents
-from rnn_spec.plugin import clause, every, named, pinned, standard
+from rnn_spec.questions import reveal
+from rnn_spec.questions.records import Cotangents
+from rnn_spec.suite.marks import clause, every, named, pinned, standard
 
 LAWS = (
     "cell-L1-tanh-float32",

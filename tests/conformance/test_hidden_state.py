@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnn_spec.judge.laws import derive, eye, furnish, part
-from rnn_spec.plugin import clause, every, named, standard
+from rnn_spec.suite.marks import clause, every, named, standard
 
 ONE_WAY = {"bidirectional": False, "batched": True, "batch_first": False}
 STACKS = (

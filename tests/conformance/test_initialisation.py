@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rnn_spec.judge import uniform
-from rnn_spec.plugin import clause
+from rnn_spec.suite.marks import clause
 
 LAYERS = {
     "one layer": {},

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_spec.cases import data
-from rnn_spec.cases.records import Case
 from rnn_spec.judge.laws import derive, furnish
-from rnn_spec.plugin import clause, named, pinned
+from rnn_spec.questions import data
+from rnn_spec.questions.records import Case
 from rnn_spec.spec.model import Config
+from rnn_spec.suite.marks import clause, named, pinned
 
 MIXED = ("small-L3-{}-float32", "small-L2-{}-bi-float64", "cell-L3-{}-bi-float32")
 TANH, RELU = ([id.format(name) for id in MIXED] for name in ("tanh", "relu"))

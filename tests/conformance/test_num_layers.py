@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnn_spec.judge.laws import eye, furnish, part, silence
-from rnn_spec.plugin import clause, named, pinned, standard
+from rnn_spec.suite.marks import clause, named, pinned, standard
 
 STACKS = (
     "small-L2-tanh-float64",

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_spec.cases import reveal
-from rnn_spec.cases.ragged import PATTERNS, alive, alone, ragged
 from rnn_spec.judge import chance
 from rnn_spec.judge.laws import derive, eye, furnish
 from rnn_spec.judge.module import PACKINGS, Module, by_hand, numbers
 from rnn_spec.judge.state import answering
-from rnn_spec.plugin import clause, every, named, standard
+from rnn_spec.questions import reveal
+from rnn_spec.questions.ragged import PATTERNS, alive, alone, ragged
+from rnn_spec.suite.marks import clause, every, named, standard
 
 LAWS = (
     "small-L1-tanh-float32",

@@ -11,11 +11,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_spec.cases import data
-from rnn_spec.cases.product import Recipe
 from rnn_spec.judge.laws import eye, furnish
-from rnn_spec.plugin import clause, named, pinned, standard
+from rnn_spec.questions import data
+from rnn_spec.questions.product import Recipe
 from rnn_spec.spec.arithmetic import FORMATS
+from rnn_spec.suite.marks import clause, named, pinned, standard
 
 FLOAT64 = (
     "small-L1-tanh-float64",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from rnn_spec.cases.expect import expect
 from rnn_spec.judge.check import NotClaimed
 from rnn_spec.judge.module import numbers
 from rnn_spec.judge.operations import CHANGED
 from rnn_spec.judge.state import State, answering
-from rnn_spec.plugin import clause, named
+from rnn_spec.questions.expect import expect
+from rnn_spec.suite.marks import clause, named
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 MIXES = [f"{layer} layer, {given} {what}" for layer in DTYPES for given in DTYPES if layer != given

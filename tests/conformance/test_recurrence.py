@@ -7,7 +7,7 @@ import pytest
 
 from rnn_spec.judge.laws import derive, eye, furnish, shift
 from rnn_spec.judge.stepwise import step_bounds
-from rnn_spec.plugin import clause, every, named, pinned
+from rnn_spec.suite.marks import clause, every, named, pinned
 
 ONE_STEP = (
     "cell-L1-relu-nobias-float32",

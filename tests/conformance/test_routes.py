@@ -12,8 +12,8 @@ from rnn_spec.judge.check import NotClaimed
 from rnn_spec.judge.module import numbers
 from rnn_spec.judge.operations import OPERATIONS, halves
 from rnn_spec.judge.state import State, answering
-from rnn_spec.plugin import clause, named
-from rnn_spec.subjects.torch_routes import NEEDS, ROUTES
+from rnn_spec.suite.marks import clause, named
+from rnn_spec.torch.routes import NEEDS, ROUTES
 
 PLAIN, WHOLE = "small-L1-relu-float64", "small-L2-tanh-bi-float64"
 SHAPES = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnn_spec.plugin import clause, standard
+from rnn_spec.suite.marks import clause, standard
 
 
 @clause("SHP-01")

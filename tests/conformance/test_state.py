@@ -8,7 +8,7 @@ import pytest
 from rnn_spec.judge.module import numbers
 from rnn_spec.judge.operations import CHANGED, COMPUTED, KEPT, OPERATIONS, call, file
 from rnn_spec.judge.state import State, answering
-from rnn_spec.plugin import clause, named
+from rnn_spec.suite.marks import clause, named
 
 PLAIN, WHOLE = "small-L1-relu-float64", "small-L2-tanh-bi-float64"
 COPIES = ("deepcopy", "pickle", "save and load", "copied after a call")

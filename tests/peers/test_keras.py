@@ -14,11 +14,11 @@ import keras
 import pytest
 import torch
 
-from rnn_spec.cases.expect import expect
-from rnn_spec.cases.product import Recipe
 from rnn_spec.judge.compare import compare
-from rnn_spec.subjects.keras_simple_rnn import KerasSubject
-from rnn_spec.subjects.peer import carried
+from rnn_spec.peers.keras_simple_rnn import KerasSubject
+from rnn_spec.peers.peer import carried
+from rnn_spec.questions.expect import expect
+from rnn_spec.questions.product import Recipe
 
 
 def both(id, **options):

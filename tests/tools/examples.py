@@ -10,11 +10,11 @@ from rnn_spec.judge.compare import Nonconformity
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rnn_spec.judge.trial import Trial
+    from rnn_spec.suite.planned import Trial
 
 SUITE = '''
 import pytest
-from rnn_spec.plugin import clause, every, named, standard
+from rnn_spec.suite.marks import clause, every, named, standard
 
 @clause("HID-06")
 @standard(size="small", num_layers=1, bidirectional=False, batched=True, batch_first=False)

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from rnn_spec import wire
+from rnn_spec.far import wire
 from rnn_spec.subjects.spec import SpecSubject
 
 HOW = sys.argv[1]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rnn_spec.cases.claims import Claims
-from rnn_spec.cases.records import LEVELS
+from rnn_spec.questions.claims import Claims
+from rnn_spec.questions.records import LEVELS
 
 BOTH = ("float64", "float32")
 FRAMEWORK = tuple(level for level in LEVELS if level not in ("precision", "torch_api"))

@@ -12,7 +12,7 @@ import pytest
 SUBJECTS = """
 import time
 from rnn_spec import Observation
-from rnn_spec.cases.records import Error
+from rnn_spec.questions.records import Error
 from rnn_spec.subjects.spec import SpecSubject
 
 class Layer(SpecSubject):
@@ -176,8 +176,8 @@ def test_case_that_hangs_fails_and_the_run_goes_on(tmp_path: Path) -> None:
 
 STUBBORN = """
 import time
-from rnn_spec import plugin
-from rnn_spec.cases import deadline
+from rnn_spec.suite import plugin
+from rnn_spec.questions import deadline
 from rnn_spec.subjects.spec import SpecSubject
 deadline.GRACE = 0.3
 

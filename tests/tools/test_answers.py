@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from rnn_spec import wire
-from rnn_spec.cases.product import Recipe
-from rnn_spec.cases.records import LEVELS
 from rnn_spec.cli import main
+from rnn_spec.far import wire
+from rnn_spec.far.answers import AnswersSubject, save
 from rnn_spec.judge.compare import same
-from rnn_spec.subjects.answers import AnswersSubject, save
+from rnn_spec.questions.product import Recipe
+from rnn_spec.questions.records import LEVELS
 from rnn_spec.subjects.base import SubjectError
 from rnn_spec.subjects.spec import SpecSubject
 

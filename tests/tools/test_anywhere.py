@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from rnn_spec.far import process as workers
 from rnn_spec.gate import environments
-from rnn_spec.report.results import Results
-from rnn_spec.subjects import worker as workers
+from rnn_spec.suite.results import Results
 
 NAMED = """
 from rnn_spec.subjects.spec import SpecSubject
@@ -166,7 +166,7 @@ def test_docstrings_are_read_as_they_are_in_every_python(monkeypatch: pytest.Mon
     import inspect
 
     torch: Any = pytest.importorskip("torch")
-    from rnn_spec.subjects import torch_probes
+    from rnn_spec.torch import probes as torch_probes
 
     monkeypatch.setattr(torch_probes, "torch", torch)
     ask = torch_probes.PROBES["construct/documentation-names-arguments"]

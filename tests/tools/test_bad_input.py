@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rnn_spec import wire
 from rnn_spec.cli import main
+from rnn_spec.far import wire
 from rnn_spec.gate.recording import Fact, Header, Recording
 from rnn_spec.judge.verdict import Verdict
-from rnn_spec.report.results import Results
+from rnn_spec.suite.results import Results
 
 HELLO = '{"name": "x", "version": "", "language": "C", "levels": ["cell"], "dtypes": ["float64"]}\n'
 TEXTS = {
@@ -55,7 +55,7 @@ TEXTS = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with wrong files, and some right ones."""
-    from rnn_spec.cases.product import Recipe
+    from rnn_spec.questions.product import Recipe
 
     made = tmp_path_factory.mktemp("bad")
     for name, text in TEXTS.items():

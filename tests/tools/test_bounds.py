@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from rnn_spec.cases.expect import expect
-from rnn_spec.cases.product import Recipe, standard
-from rnn_spec.cases.records import DTYPES, Case, Cotangents
 from rnn_spec.judge.compare import compare
+from rnn_spec.questions.expect import expect
+from rnn_spec.questions.product import Recipe, standard
+from rnn_spec.questions.records import DTYPES, Case, Cotangents
 from rnn_spec.spec.arithmetic import FORMATS, Bounded, BoundedArithmetic, Format
 from rnn_spec.spec.model import RNN, Config, parameter_suffix
-from rnn_spec.subjects.torch_eager import TorchSubject
+from rnn_spec.torch.eager import TorchSubject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_spec.cases import data, product
-from rnn_spec.cases.product import FLAGS, TRIPLES, Recipe
-from rnn_spec.cases.records import LEVELS
+from rnn_spec.questions import data, product
+from rnn_spec.questions.product import FLAGS, TRIPLES, Recipe
+from rnn_spec.questions.records import LEVELS
 from rnn_spec.spec.model import Config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rnn_spec.cases.records import Case
+    from rnn_spec.questions.records import Case
 
 GENERIC = [Recipe(size, 3, bidirectional=True) for size in data.SIZES]
 REVEALING = [Recipe(size, 3, bidirectional=True, dropout=0.5, training=True) for size in data.SIZES]
@@ -100,7 +100,7 @@ def test_axes_tell_one_another_apart() -> None:
 @pytest.mark.parametrize("size", ["small", "wide"])
 def test_states_are_not_saturated(size: str) -> None:
     """tanh stays where its slope is not lost: no state is above 0.99, and most are below 0.9."""
-    from rnn_spec.cases.expect import expect
+    from rnn_spec.questions.expect import expect
 
     h = np.abs(expect(Recipe(size, 3, bidirectional=True).case()).arrays["output"].value)
 
@@ -261,7 +261,7 @@ def test_standard_cases_discriminate() -> None:
 
 @pytest.mark.slow
 def test_standard_selection_is_the_one_that_select_makes() -> None:
-    """standard.txt is what ``python -m rnn_spec.cases.product`` writes."""
+    """standard.txt is what ``python -m rnn_spec.questions.product`` writes."""
     assert product.STANDARD.read_text().split() == product.select()
 
 

@@ -7,8 +7,8 @@ from itertools import groupby
 
 import pytest
 
-from rnn_spec.cases.claims import Claims
-from rnn_spec.cases.records import LEVELS
+from rnn_spec.questions.claims import Claims
+from rnn_spec.questions.records import LEVELS
 from rnn_spec.spec.catalogue import Clause, areas, clauses
 
 
@@ -41,10 +41,10 @@ def test_every_area_has_a_title_and_clauses_in_the_areas_order() -> None:
 
 @every_clause
 def test_a_clause_is_complete(clause: Clause) -> None:
-    """A clause has an id of its form, a level, a profile that a subject can claim, and a source."""
+    """A clause has an id of its form, a force, a level that a subject can claim, and a source."""
     assert re.fullmatch(r"[A-Z]{2,4}-\d\d", clause.id)
-    assert clause.level in ("MUST", "SHOULD", "MAY")
-    assert clause.profile in LEVELS
+    assert clause.force in ("MUST", "SHOULD", "MAY")
+    assert clause.level in LEVELS
     assert clause.source.strip() == clause.source != ""
 
 
@@ -70,7 +70,7 @@ def test_documented_facts_are_not_mays() -> None:
     undocumented = [clause for clause in clauses().values() if clause.source.startswith("undocumented")]
 
     assert undocumented
-    assert [clause.id for clause in undocumented if clause.level == "MUST"] == []
+    assert [clause.id for clause in undocumented if clause.force == "MUST"] == []
 
 
 @every_clause

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from rnn_spec.cases.product import Recipe
-from rnn_spec.cases.records import Bound, Case, Error, Observation
 from rnn_spec.judge.check import Check, Memory, NotClaimed, Unsupported
 from rnn_spec.judge.compare import Nonconformity, same
-from rnn_spec.judge.trial import Trial
-from rnn_spec.plugin import level
+from rnn_spec.questions.product import Recipe
+from rnn_spec.questions.records import Bound, Case, Error, Observation
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.base import Subject
 from rnn_spec.subjects.spec import SpecSubject
+from rnn_spec.suite.planned import Trial
+from rnn_spec.suite.plugin import level
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ class Cell(Subject):
 
 
 def test_a_clause_beyond_the_subjects_levels_is_not_claimed() -> None:
-    """A clause whose profile the subject does not claim is neither passed nor failed."""
+    """A clause whose level the subject does not claim is neither passed nor failed."""
     with pytest.raises(NotClaimed, match="not claimed: gradients"):
         check(Cell(), "GRD-01")
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rnn_spec.cases.records import LEVELS
 from rnn_spec.cli import main
-from rnn_spec.commands.catalogue import lines
 from rnn_spec.judge.verdict import Verdict
-from rnn_spec.report.results import Results
+from rnn_spec.questions.records import LEVELS
+from rnn_spec.report.commands import lines
 from rnn_spec.spec.catalogue import clauses
+from rnn_spec.suite.results import Results
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +35,7 @@ def test_every_clause_stands_once_under_its_level() -> None:
 
     assert tuple(listed) == LEVELS
     for level, ids in listed.items():
-        assert ids == [clause.id for clause in clauses().values() if clause.profile == level]
+        assert ids == [clause.id for clause in clauses().values() if clause.level == level]
 
 
 def test_results_tick_clauses_off(tmp_path: Path) -> None:

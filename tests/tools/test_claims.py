@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from rnn_spec.faults import FAULTS
+from rnn_spec.faults.base import MODULE
 from rnn_spec.judge.check import Check, Memory, NotClaimed, Unsupported
 from rnn_spec.judge.compare import Nonconformity
-from rnn_spec.judge.faults import FAULTS
-from rnn_spec.judge.faults.base import MODULE
-from rnn_spec.matrix import ANY, Matrix, claiming
+from rnn_spec.lineup.matrix import ANY, Matrix, claiming
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.spec import SpecSubject
-from rnn_spec.trials import Watch, collect
+from rnn_spec.suite.collect import Watch, collect
 from tests.tools.profiles import PROFILES
 
 if TYPE_CHECKING:
-    from rnn_spec.cases.claims import Claims
-    from rnn_spec.cases.records import Case, Observation
-    from rnn_spec.judge.faults import Fault
+    from rnn_spec.faults import Fault
+    from rnn_spec.questions.claims import Claims
+    from rnn_spec.questions.records import Case, Observation
 
 QUICK = (
     "up to cell, float64",

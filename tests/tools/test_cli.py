@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rnn_spec.cli import worthwhile
-from rnn_spec.report.results import Results
+from rnn_spec.suite.results import Results
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from rnn_spec.cases.records import Bound
 from rnn_spec.judge.compare import Nonconformity, compare
+from rnn_spec.questions.records import Bound
 
 INF, NAN = np.inf, np.nan
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from rnn_spec.cases.records import LEVELS
 from rnn_spec.cli import main
 from rnn_spec.judge.verdict import Verdict
-from rnn_spec.report import conformance
-from rnn_spec.report.results import Results
+from rnn_spec.questions.records import LEVELS
+from rnn_spec.report import standings as conformance
+from rnn_spec.suite.results import Results
 
 if TYPE_CHECKING:
     from rnn_spec.judge.known import Known

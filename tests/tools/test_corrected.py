@@ -14,10 +14,10 @@ from torch._jit_internal import _overload_method as overload
 from torch.nn.utils.rnn import PackedSequence
 
 from rnn_spec.judge.compare import Nonconformity
-from rnn_spec.judge.trial import Trial
-from rnn_spec.subjects.torch_eager import TorchSubject
-from rnn_spec.subjects.torch_routes import NEEDS
-from rnn_spec.trials import collect
+from rnn_spec.suite.collect import collect
+from rnn_spec.suite.planned import Trial
+from rnn_spec.torch.eager import TorchSubject
+from rnn_spec.torch.routes import NEEDS
 
 
 class Corrected(torch.nn.RNN):

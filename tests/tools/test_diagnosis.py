@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from rnn_spec.diagnosis import diagnose, sentences
-from rnn_spec.faulty import faulty, faulty_spec
-from rnn_spec.judge.faults import FAULTS
-from rnn_spec.judge.faults.base import MODULE
-from rnn_spec.matrix import BRIEF, Matrix
+from rnn_spec.faults import FAULTS
+from rnn_spec.faults.base import MODULE
+from rnn_spec.lineup.diagnosis import diagnose, sentences
+from rnn_spec.lineup.faulty import faulty, faulty_spec
+from rnn_spec.lineup.matrix import BRIEF, Matrix
 from rnn_spec.subjects.spec import SpecSubject
-from rnn_spec.trials import collect
+from rnn_spec.suite.collect import collect
 from tests.tools.examples import failing
 
 if TYPE_CHECKING:
-    from rnn_spec.cases.records import Case, Observation
-    from rnn_spec.judge.trial import Trial
+    from rnn_spec.questions.records import Case, Observation
+    from rnn_spec.suite.planned import Trial
 
 
 @pytest.fixture(scope="module")

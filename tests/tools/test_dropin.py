@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from rnn_spec.report.results import Results
+from rnn_spec.suite.results import Results
 
 pytest.importorskip("torch")
 
 MODULE = """
 import torch
-from rnn_spec.subjects.torch_eager import TorchSubject
+from rnn_spec.torch.eager import TorchSubject
 
 class MyRNN(torch.nn.RNN):
     pass

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from rnn_spec.cases.records import Case, Observation
 from rnn_spec.judge.check import Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity
-from rnn_spec.judge.trial import Trial
+from rnn_spec.questions.records import Case, Observation
 from rnn_spec.subjects.spec import SpecSubject
-from rnn_spec.trials import collect
+from rnn_spec.suite.collect import collect
+from rnn_spec.suite.planned import Trial
 
 
 class LeavesOut(SpecSubject):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rnn_spec.judge.verdict import Verdict
 from rnn_spec.report import failures
-from rnn_spec.report.results import Results
+from rnn_spec.suite.results import Results
 
 REFUSAL = "raised ValueError in construct: dropout has to be below 1"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from rnn_spec.judge.faults import FAULTS, Fault
-from rnn_spec.judge.faults.base import ADJOINT, LAYER, MODEL, MODULE, fault
+from rnn_spec.faults import FAULTS, Fault
+from rnn_spec.faults.base import ADJOINT, LAYER, MODEL, MODULE, fault
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.spec.gradient import Adjoint
 from rnn_spec.spec.model import RNN
@@ -50,7 +50,7 @@ def test_no_two_faults_say_the_same() -> None:
 
 def test_two_faults_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name is given once."""
-    monkeypatch.setattr("rnn_spec.judge.faults.base.FAULTS", dict(FAULTS))
+    monkeypatch.setattr("rnn_spec.faults.base.FAULTS", dict(FAULTS))
     name = next(iter(FAULTS))
 
     with pytest.raises(ValueError, match=f"two faults are called '{name}'"):

@@ -14,16 +14,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from rnn_spec.cases.product import Recipe
+from rnn_spec.far.process import TorchWorker
 from rnn_spec.gate import checkpoints, environments, record, report, run, speed
 from rnn_spec.gate.compare import compare
 from rnn_spec.gate.live import Live, Refusal, Tensors
 from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Raised, Recording, RecordingError
 from rnn_spec.gate.report import Result
 from rnn_spec.judge.check import Check
+from rnn_spec.questions.product import Recipe
 from rnn_spec.spec.catalogue import clauses
-from rnn_spec.subjects.torch_probes import PROBES
-from rnn_spec.subjects.worker import TorchWorker
+from rnn_spec.torch.probes import PROBES
 
 IDS = (
     "construct/defaults", "refuse/hidden_size-0", "init/seeded-small", "numerics/small-float32-forward",

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_spec.cases.records import Error
 from rnn_spec.gate import accepted
 from rnn_spec.gate.archive import Archive
 from rnn_spec.gate.compare import KINDS, VERDICTS, advice, compare
 from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Raised, Recording, RecordingError, Warned
-from rnn_spec.subjects import torch_probes
+from rnn_spec.questions.records import Error
+from rnn_spec.torch import probes as torch_probes
 
 if TYPE_CHECKING:
     from pathlib import Path

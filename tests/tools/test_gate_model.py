@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnn_spec.cases.records import Case
 from rnn_spec.gate.model import Answer, Options, changed, inferred, judge, load, lower
 from rnn_spec.gate.recording import RecordingError
+from rnn_spec.questions.records import Case
 from rnn_spec.spec.model import Config
 
 torch: Any = pytest.importorskip("torch")

@@ -108,7 +108,7 @@ def test_a_device_that_is_not_there_is_not_taken_for_a_route(monkeypatch: pytest
     def without(*_: object) -> None:
         raise AssertionError("Torch not compiled with CUDA enabled")
 
-    monkeypatch.setattr("rnn_spec.subjects.torch_eager.TorchSubject", without)
+    monkeypatch.setattr("rnn_spec.torch.eager.TorchSubject", without)
 
     with pytest.raises(registry.SubjectError, match="CUDA") as told:
         registry.load("torch:cuda")

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from rnn_spec.cases.records import LEVELS
-from rnn_spec.commands.workers import LANGUAGES
+from rnn_spec.far.commands import LANGUAGES
+from rnn_spec.questions.records import LEVELS
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")

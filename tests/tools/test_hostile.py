@@ -11,16 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from rnn_spec.cases import deadline
-from rnn_spec.cases.product import Recipe
-from rnn_spec.cases.records import Case, Observation
+from rnn_spec.far import process as worker
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity
-from rnn_spec.report.results import Results
+from rnn_spec.questions import deadline
+from rnn_spec.questions.product import Recipe
+from rnn_spec.questions.records import Case, Observation
 from rnn_spec.spec.catalogue import clauses
-from rnn_spec.subjects import registry, worker
+from rnn_spec.subjects import registry
 from rnn_spec.subjects.base import SubjectError
 from rnn_spec.subjects.spec import SpecSubject
+from rnn_spec.suite.results import Results
 
 HOSTILE = Path(__file__).with_name("hostile.py")
 GOOD, MARKED, LAST = (
@@ -244,7 +245,7 @@ def test_command_that_cannot_be_run_is_one_sentence(
     name: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is started, and the sentence says what to do."""
-    monkeypatch.setattr(worker, "__file__", "/nowhere/rnn_spec/subjects/worker.py")
+    monkeypatch.setattr(worker, "__file__", "/nowhere/rnn_spec/far/process.py")
 
     with pytest.raises(SubjectError, match=message):
         registry.load(name)

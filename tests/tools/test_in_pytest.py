@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import rnn_spec
-from rnn_spec.cases.records import Observation
+from rnn_spec.questions.records import Observation
 from rnn_spec.subjects.spec import SpecSubject
 from tests.tools.examples import REFUSES_NAN
 
 if TYPE_CHECKING:
-    from rnn_spec.cases.records import Case
+    from rnn_spec.questions.records import Case
 
 CHECKOUT = Path(__file__).parents[2]
 SUBJECT = (
@@ -193,7 +193,7 @@ def test_the_shipped_suite_runs_by_pyargs(folder: Path, tmp_path: Path) -> None:
     installed = tmp_path / "site" / "rnn_spec"
     shutil.copytree(CHECKOUT / "rnn_spec", installed, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(CHECKOUT / "tests" / "conformance", installed / "conformance")
-    arguments = ["-p", "rnn_spec.plugin", "--subject=mine:Mine", "--clause=HID-06", "--clause=EDG-04"]
+    arguments = ["-p", "rnn_spec.suite.plugin", "--subject=mine:Mine", "--clause=HID-06", "--clause=EDG-04"]
 
     status, said = run(folder, "--pyargs", "rnn_spec.conformance", *arguments, at=installed.parent)
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rnn_spec.cases.claims import Claims
+from rnn_spec.faults import FAULTS
 from rnn_spec.judge import known as module
-from rnn_spec.judge.faults import FAULTS
 from rnn_spec.judge.known import Known, expected_of, known
 from rnn_spec.judge.verdict import Verdict
-from rnn_spec.plugin import checked_in, shortfalls
-from rnn_spec.report.results import Results
+from rnn_spec.questions.claims import Claims
 from rnn_spec.spec.catalogue import clauses
-from rnn_spec.subjects.torch_routes import NEEDS
-from rnn_spec.trials import collect
+from rnn_spec.suite.collect import collect
+from rnn_spec.suite.recorder import checked_in, shortfalls
+from rnn_spec.suite.results import Results
+from rnn_spec.torch.routes import NEEDS
 
 if TYPE_CHECKING:
     from pathlib import Path

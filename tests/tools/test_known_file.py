@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from rnn_spec.judge.known import KnownError, read
-from rnn_spec.report.conformance import Card
-from rnn_spec.report.results import Results
+from rnn_spec.report.standings import Card
+from rnn_spec.suite.results import Results
 from tests.tools.examples import REFUSES_NAN
 
 ROW = """

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rnn_spec.subjects.flax_rnn import FlaxSubject, LinenSubject
-from rnn_spec.subjects.haiku_rnn import HaikuSubject
-from rnn_spec.subjects.keras_simple_rnn import KerasSubject
-from rnn_spec.subjects.mindspore_rnn import MindSporeSubject
-from rnn_spec.subjects.mlx_rnn import MlxSubject
-from rnn_spec.subjects.onnx_operator import OperatorSubject
-from rnn_spec.subjects.paddle_simple_rnn import PaddleSubject
-from rnn_spec.subjects.peer import Peer
+from rnn_spec.peers.flax_rnn import FlaxSubject, LinenSubject
+from rnn_spec.peers.haiku_rnn import HaikuSubject
+from rnn_spec.peers.keras_simple_rnn import KerasSubject
+from rnn_spec.peers.mindspore_rnn import MindSporeSubject
+from rnn_spec.peers.mlx_rnn import MlxSubject
+from rnn_spec.peers.onnx_operator import OperatorSubject
+from rnn_spec.peers.paddle_simple_rnn import PaddleSubject
+from rnn_spec.peers.peer import Peer
 
 PAGE = Path(__file__).parents[2] / "docs" / "mapping.md"
 LAYOUTS: dict[str, type[Peer]] = {

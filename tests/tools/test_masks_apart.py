@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from rnn_spec.faulty import faulty_spec
-from rnn_spec.judge.faults import FAULTS
-from rnn_spec.judge.faults.dropout import another
-from rnn_spec.judge.faults.gradients import layer_of
+from rnn_spec.faults import FAULTS
+from rnn_spec.faults.dropout import another
+from rnn_spec.faults.gradients import layer_of
+from rnn_spec.lineup.faulty import faulty_spec
 from rnn_spec.spec.gradient import Adjoint
 from rnn_spec.subjects.spec import SpecSubject
-from rnn_spec.trials import collect
+from rnn_spec.suite.collect import collect
 from tests.tools.examples import failing
 
 if TYPE_CHECKING:
-    from rnn_spec.judge.trial import Trial
+    from rnn_spec.suite.planned import Trial
 
 APART = FAULTS["dropout-mask-apart-for-each-direction"]
 
@@ -61,7 +61,7 @@ def failed(subject: Any, trials: list[Trial]) -> set[str]:
 
 def test_the_own_adjoint_is_the_derivative() -> None:
     """Central differences of the forward pass with masks apart are what `Own` gives: the subject is right."""
-    from rnn_spec.cases.product import Recipe
+    from rnn_spec.questions.product import Recipe
 
     case = Recipe.parse("small-L2-tanh-bi-p0.5-train-float64").case()
     made = subject(Own)

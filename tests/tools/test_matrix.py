@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from rnn_spec.cli import main
-from rnn_spec.judge.faults import FAULTS
-from rnn_spec.judge.faults.base import MODEL, Fault
-from rnn_spec.matrix import NAMED, Matrix, Row, conclude, show
+from rnn_spec.faults import FAULTS
+from rnn_spec.faults.base import MODEL, Fault
+from rnn_spec.lineup.matrix import NAMED, Matrix, Row, conclude, show
 from rnn_spec.spec.model import RNN
 
 

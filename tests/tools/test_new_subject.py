@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from rnn_spec.cli import main
-from rnn_spec.commands.workers import LANGUAGES, TEMPLATES
+from rnn_spec.far.commands import LANGUAGES, TEMPLATES
 
 BIDIRECTIONAL = {
     "python": (

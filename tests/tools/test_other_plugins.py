@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rnn_spec.report.results import Results
+from rnn_spec.suite.results import Results
 from tests.tools.examples import SUITE
 
 CHECKOUT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def run(folder: Path, *arguments: str) -> dict[str, str]:
     """The outcome of every check of the small suite, run by pytest with these plugins and no other."""
     (folder / "test_suite.py").write_text(SUITE + PARAMETRIZED)
     (folder / "none.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-c", "none.ini", "--rootdir=.", "-p", "rnn_spec.plugin"]
+    command = [sys.executable, "-m", "pytest", "-c", "none.ini", "--rootdir=.", "-p", "rnn_spec.suite.plugin"]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
         [*command, "--subject=fault:w_hh-transposed", *arguments],

@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from rnn_spec.cli import main
-from rnn_spec.commands import catalogue
-from rnn_spec.report.results import Results
+from rnn_spec.report import commands as catalogue
+from rnn_spec.suite.results import Results
 
 EXITS = """
 import os

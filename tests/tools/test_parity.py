@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnn_spec import wire
-from rnn_spec.cases.records import Case, Observation
-from rnn_spec.commands.workers import asked
+from rnn_spec.far import wire
+from rnn_spec.far.commands import asked
 from rnn_spec.judge.check import Check, Memory
+from rnn_spec.questions.records import Case, Observation
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.spec import SpecSubject
 

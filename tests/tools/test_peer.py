@@ -9,25 +9,25 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from rnn_spec.cases.product import Recipe
-from rnn_spec.cases.ragged import ragged
-from rnn_spec.cases.records import DTYPES, LEVELS, Case, Cotangents
 from rnn_spec.judge.check import Check, Memory
 from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.peers.flax_rnn import FlaxSubject, LinenSubject
+from rnn_spec.peers.haiku_rnn import HaikuSubject
+from rnn_spec.peers.keras_simple_rnn import KerasJaxSubject, KerasTensorFlowSubject, KerasTorchSubject
+from rnn_spec.peers.mindspore_rnn import MindSporeSubject
+from rnn_spec.peers.mlx_rnn import MlxSubject
+from rnn_spec.peers.onnx_operator import OnnxReferenceSubject, OnnxRuntimeSubject, OpenVinoSubject
+from rnn_spec.peers.paddle_simple_rnn import PaddleSubject
+from rnn_spec.peers.peer import Answer, Gradients, Peer, Question, Weight, carried, returned
+from rnn_spec.questions.product import Recipe
+from rnn_spec.questions.ragged import ragged
+from rnn_spec.questions.records import DTYPES, LEVELS, Case, Cotangents
 from rnn_spec.spec.arithmetic import PlainArithmetic
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.spec.gradient import Adjoint
 from rnn_spec.spec.model import RNN, Config
 from rnn_spec.subjects import registry
 from rnn_spec.subjects.base import TRAITS
-from rnn_spec.subjects.flax_rnn import FlaxSubject, LinenSubject
-from rnn_spec.subjects.haiku_rnn import HaikuSubject
-from rnn_spec.subjects.keras_simple_rnn import KerasJaxSubject, KerasTensorFlowSubject, KerasTorchSubject
-from rnn_spec.subjects.mindspore_rnn import MindSporeSubject
-from rnn_spec.subjects.mlx_rnn import MlxSubject
-from rnn_spec.subjects.onnx_operator import OnnxReferenceSubject, OnnxRuntimeSubject, OpenVinoSubject
-from rnn_spec.subjects.paddle_simple_rnn import PaddleSubject
-from rnn_spec.subjects.peer import Answer, Gradients, Peer, Question, Weight, carried, returned
 
 PEERS: dict[str, type[Peer]] = {
     "flax": FlaxSubject,

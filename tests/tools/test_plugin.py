@@ -1,4 +1,4 @@
-"""`rnn_spec.plugin`: verdicts become results.json, however a run goes and wherever it is run."""
+"""`rnn_spec.suite.plugin`: verdicts become results.json, however a run goes and wherever it is run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rnn_spec.report.results import Results
+from rnn_spec.suite.results import Results
 from tests.tools.examples import SUITE
 
 CHECKOUT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     """Run pytest with the plugin in a folder."""
-    command = [sys.executable, "-m", "pytest", "-c", "none.ini", "--rootdir=.", "-p", "rnn_spec.plugin",
+    command = [sys.executable, "-m", "pytest", "-c", "none.ini", "--rootdir=.", "-p", "rnn_spec.suite.plugin",
                "-p", "no:cacheprovider", *arguments]  # fmt: skip
     (folder / "none.ini").write_text("[pytest]\n")
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
@@ -183,7 +183,7 @@ INTERRUPTED = {
 def test_an_interrupted_run_leaves_a_valid_partial_report(folder: Path, how: str) -> None:
     """After Ctrl-C, or when the process dies, results.json is valid, says so, and holds what was judged."""
     text = SUITE.replace('    check.conforms(case, "output")', f"    {INTERRUPTED[how]}")
-    patch = "import itertools, types, rnn_spec.plugin as p\n"
+    patch = "import itertools, types, rnn_spec.suite.plugin as p\n"
     patch += "p.time = types.SimpleNamespace(monotonic=itertools.count(10**9, 60).__next__)\n"
     (folder / "test_suite.py").write_text((patch if how == "killed" else "") + text)
 

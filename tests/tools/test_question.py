@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from rnn_spec import wire
-from rnn_spec.cases.product import Recipe
 from rnn_spec.cli import main
-from rnn_spec.commands.question import case_of
+from rnn_spec.far import wire
+from rnn_spec.questions.product import Recipe
 from rnn_spec.report import question
 from rnn_spec.subjects.spec import SpecSubject
+from rnn_spec.suite.derived import case_of
 
 FAULT = "fault:w_hh-transposed"
 

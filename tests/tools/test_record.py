@@ -15,19 +15,19 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from rnn_spec import wire
-from rnn_spec.cases import product
-from rnn_spec.cases.product import Recipe
 from rnn_spec.cli import main
+from rnn_spec.far import wire
 from rnn_spec.gate import record as recorder
 from rnn_spec.gate.compare import KINDS
 from rnn_spec.gate.record import Probing, Suite
 from rnn_spec.gate.recording import Fact, Header, Raised, Recording, RecordingError
-from rnn_spec.judge.trial import Trial
+from rnn_spec.questions import product
+from rnn_spec.questions.product import Recipe
 from rnn_spec.spec.catalogue import clauses
-from rnn_spec.subjects import torch_probes
-from rnn_spec.subjects.torch_probes import PROBES
-from rnn_spec.trials import collect
+from rnn_spec.suite.collect import collect
+from rnn_spec.suite.planned import Trial
+from rnn_spec.torch import probes as torch_probes
+from rnn_spec.torch.probes import PROBES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def test_the_probes_are_in_the_syntax_of_python_3_6() -> None:
 
 def test_the_table_can_be_read_without_torch() -> None:
     """Whoever compares recordings needs no torch."""
-    code = "import sys; import rnn_spec.subjects.torch_probes; sys.exit('torch' in sys.modules)"
+    code = "import sys; import rnn_spec.torch.probes; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -104,7 +104,7 @@ def test_probes_come_to_the_same_each_time() -> None:
 def apart(act: str, seconds: int = 20, ready: str = "") -> dict[str, object]:
     """What a probe with this body comes to."""
     code = (
-        "import json, os, signal, sys, time, rnn_spec.subjects.torch_probes as probes\n"
+        "import json, os, signal, sys, time, rnn_spec.torch.probes as probes\n"
         f"probes.SECONDS = {seconds}\n{ready}\n"
         f"def act():\n    {act}\nprint(json.dumps(probes.apart(act)))"
     )
@@ -245,7 +245,7 @@ def test_record_writes_what_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     made = Recording(
         Header("torch", "torch 9.9"), {"a/b": Fact(raised=Raised("ValueError", "no"))}, passed={"ERR-01": 2}
     )
-    monkeypatch.setattr("rnn_spec.commands.record.make", lambda *_: made)
+    monkeypatch.setattr("rnn_spec.gate.record_command.make", lambda *_: made)
 
     done = CliRunner().invoke(main, ["record", "torch", "-o", str(tmp_path / "a.json")])
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rnn_spec.cases.records import Error
 from rnn_spec.gate.recording import (
     Arrays,
     Bits,
@@ -18,6 +17,7 @@ from rnn_spec.gate.recording import (
     RecordingError,
     Warned,
 )
+from rnn_spec.questions.records import Error
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from rnn_spec.cases.expect import expect
-from rnn_spec.cases.product import Recipe
-from rnn_spec.cases.records import Call
 from rnn_spec.judge.compare import compare
+from rnn_spec.questions.expect import expect
+from rnn_spec.questions.product import Recipe
+from rnn_spec.questions.records import Call
 from rnn_spec.report.reproduction import script
 
 if TYPE_CHECKING:

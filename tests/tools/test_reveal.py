@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from rnn_spec.cases import reveal
-from rnn_spec.cases.expect import expect
-from rnn_spec.cases.product import Recipe
-from rnn_spec.cases.records import DTYPES, Observation
 from rnn_spec.judge.compare import compare
+from rnn_spec.questions import reveal
+from rnn_spec.questions.expect import expect
+from rnn_spec.questions.product import Recipe
+from rnn_spec.questions.records import DTYPES, Observation
 from rnn_spec.subjects.spec import SpecSubject
 
 if TYPE_CHECKING:
-    from rnn_spec.cases.records import Case
+    from rnn_spec.questions.records import Case
     from rnn_spec.spec.model import RNN, Config
 
 

@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from rnn_spec.cases.product import Recipe
-from rnn_spec.cases.records import Call
 from rnn_spec.judge.check import NotClaimed
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.known import expected_of
-from rnn_spec.judge.trial import Trial
-from rnn_spec.subjects import registry, torch_routes
+from rnn_spec.questions.product import Recipe
+from rnn_spec.questions.records import Call
+from rnn_spec.subjects import registry
 from rnn_spec.subjects.base import Subject
-from rnn_spec.subjects.torch_routes import DTYPES, EXPORTED, NEEDS, ROUTES, UNCLAIMED
-from rnn_spec.trials import collect
+from rnn_spec.suite.collect import collect
+from rnn_spec.suite.planned import Trial
+from rnn_spec.torch import routes as torch_routes
+from rnn_spec.torch.routes import DTYPES, EXPORTED, NEEDS, ROUTES, UNCLAIMED
 
 BY_ITSELF = ("functional", "grad", "trace", "script", "compile", "export", "autocast")
 """The routes that need torch alone, but for vmap, which torch refuses."""

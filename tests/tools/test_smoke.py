@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from rnn_spec.cases.records import Case, Error, Observation
-from rnn_spec.faulty import find_subject
-from rnn_spec.smoke import MISTAKES, Mistake, cases, smoke
+from rnn_spec.lineup.smoke import MISTAKES, Mistake, cases, smoke
+from rnn_spec.questions.records import Case, Error, Observation
+from rnn_spec.subjects.registry import load
 from rnn_spec.subjects.spec import SpecSubject
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_two_mistakes_at_once_are_named_together() -> None:
 @pytest.mark.parametrize("name", ["reverse-output-not-flipped", "tanh-by-fraction", "time-mirrored"])
 def test_wrong_rnn_is_not_taken_for_a_wrong_adapter(name: str) -> None:
     """What no adapter does is left to the suite, and said to be the RNN's."""
-    found = smoke(find_subject(f"fault:{name}"))
+    found = smoke(load(f"fault:{name}"))
 
     assert found.failures
     assert not found.adapter

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from rnn_spec.cases.claims import CHOICES, MODULE, Claims
-from rnn_spec.cases.product import Recipe
-from rnn_spec.cases.records import Observation
-from rnn_spec.commands.catalogue import lines
 from rnn_spec.judge.check import Check, Unsupported
 from rnn_spec.judge.compare import Nonconformity
-from rnn_spec.judge.trial import Trial
 from rnn_spec.judge.verdict import Verdict
-from rnn_spec.report.conformance import Card
-from rnn_spec.report.results import Results
-from rnn_spec.report.standing import conforms, sentence, standings
+from rnn_spec.questions.claims import CHOICES, MODULE, Claims
+from rnn_spec.questions.product import Recipe
+from rnn_spec.questions.records import Observation
+from rnn_spec.report.commands import lines
+from rnn_spec.report.standings import Card
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.base import Subject, SubjectError
 from rnn_spec.subjects.registry import load
 from rnn_spec.subjects.spec import SpecSubject
+from rnn_spec.suite.planned import Trial
+from rnn_spec.suite.results import Results
+from rnn_spec.suite.standing import conforms, sentence, standings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -345,7 +345,7 @@ def test_a_torch_dtype_that_stops_working_fails(tmp_path: Path) -> None:
     """It is claimed by release and device, and not found by trying."""
     pytest.importorskip("torch")
     (tmp_path / "broken.py").write_text(
-        "import torch\nfrom rnn_spec.subjects.torch_eager import TorchSubject\n"
+        "import torch\nfrom rnn_spec.torch.eager import TorchSubject\n"
         "class Broken(torch.nn.RNN):\n"
         "    def forward(self, input, hx=None):\n"
         "        if getattr(input, 'dtype', None) == torch.float64:\n"

@@ -20,13 +20,14 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnn_spec.cases.refusal import refusal
-from rnn_spec.commands.vectors import vectors as command
-from rnn_spec.faulty import faulty_spec, find_subject
-from rnn_spec.judge.faults import FAULTS
-from rnn_spec.judge.faults.base import MODULE
+from rnn_spec.faults import FAULTS
+from rnn_spec.faults.base import MODULE
+from rnn_spec.lineup.faulty import faulty_spec
+from rnn_spec.questions.refusal import refusal
+from rnn_spec.subjects.registry import load
 from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.vectors import lint, make, records, scope
+from rnn_spec.vectors.commands import vectors as command
 from rnn_spec.vectors.questions import FLAGS, PURPOSE, QUESTIONS, UNSHOWN
 from rnn_spec.vectors.verify import Asked, verify
 
@@ -157,7 +158,7 @@ def test_schema_is_that_of_the_types_and_holds_for_every_file() -> None:
 @pytest.mark.parametrize("name", ["spec", "torch"])
 def test_right_layers_pass_every_vector(name: str) -> None:
     """torch.nn.RNN and the spec in NumPy answer every vector within its bounds, in float64 and float32."""
-    rows = list(verify(find_subject(name), STORED))
+    rows = list(verify(load(name), STORED))
 
     assert {row.topic: row.failed for row in rows} == {file.topic: {} for file in STORED}
     assert sum(row.passed for row in rows) == len(ASKED)
@@ -297,7 +298,7 @@ UNLINTED: dict[str, tuple[str, Callable[[Any], None], str]] = {
     ),
     "layers": ("stack-tanh", share_weights("weight_hh_l0", "weight_hh_l1"), "hh_l0 equals weight_hh_l1"),
     "sizes": ("stack-square", field(flags=["TwoBiases", "NonzeroState", "Stack"]), "I and H are equal, 5"),
-    "full lengths": ("lengths-unsorted", field(lengths=[4, 4, 4]), "lengths are all as long as input"),
+    "full lengths": ("lengths-unsorted", field(lengths=[4, 4, 4]), "lengths are all as input"),
     "sorted lengths": ("lengths-unsorted", field(lengths=[4, 3, 1]), "lengths are sorted"),
     "no cotangents": (TANH, no_cotangents, "both cotangents are zero"),
     "saturated": (TANH, expect("output", lambda y: y * 0 + 0.999), "expected.output is saturated"),

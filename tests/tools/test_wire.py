@@ -1,4 +1,4 @@
-"""`rnn_spec.wire`: every record goes through a line of JSON and comes back as it was."""
+"""`rnn_spec.far.wire`: every record goes through a line of JSON and comes back as it was."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnn_spec import wire
-from rnn_spec.cases.product import Recipe, standard
-from rnn_spec.cases.records import Call, Case, Error, Observation
+from rnn_spec.far import wire
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import same
+from rnn_spec.questions.product import Recipe, standard
+from rnn_spec.questions.records import Call, Case, Error, Observation
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.registry import load
 from rnn_spec.subjects.spec import SpecSubject
+from rnn_spec.torch import worker as torch_worker
 
 NAMES = ("seq", "output", "h_n", "gradients", "dtypes", "error", "shape", "data", "input", "warnings", "drew")
 CASE = Recipe.parse("small-L2-tanh-bi-float32").case()
@@ -171,7 +172,7 @@ def test_torch_answers_over_the_wire_as_in_process(id: str) -> None:
 def test_torch_worker_sends_back_only_what_was_changed() -> None:
     """Of input, h_0 and parameters after the call those that hold other bits, the sign of zero included."""
     pytest.importorskip("torch")
-    from rnn_spec.subjects import torch_worker
+    from rnn_spec.torch import worker as torch_worker
 
     case = {"input": np.zeros(2), "h_0": np.ones(1), "parameters": {"w": np.array([np.nan])}}
     after = {"input": -np.zeros(2, "f4"), "h_0": np.ones(1, "f4"), "w": np.array([np.nan], "f4")}
@@ -183,7 +184,7 @@ def test_torch_worker_sends_back_only_what_was_changed() -> None:
 
 def test_torch_worker_keeps_prints_out_of_its_answers() -> None:
     """What a library prints goes to stderr."""
-    program = Path(load.__code__.co_filename).with_name("torch_worker.py")
+    program = Path(torch_worker.__file__)
     code = f"import runpy; print('hi'); runpy.run_path({str(program)!r}, run_name='__main__')"
     ran = subprocess.run(
         [sys.executable, "-c", code], input=b'{"op": "hello"}\n', capture_output=True, check=True

@@ -1,4 +1,4 @@
-"""`subjects.torch_worker` and the in-process torch subject: one file, any torch, every phase told."""
+"""`torch.worker` and the in-process torch subject: one file, any torch, every phase told."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-import rnn_spec.subjects
-from rnn_spec.cases.product import Recipe
-from rnn_spec.cases.records import DTYPES, Call, Case, Observation
+import rnn_spec.torch
 from rnn_spec.judge.check import Check, NotClaimed
 from rnn_spec.judge.module import Module
+from rnn_spec.questions.product import Recipe
+from rnn_spec.questions.records import DTYPES, Call, Case, Observation
 from rnn_spec.spec.catalogue import clauses
-from rnn_spec.subjects.torch_eager import TorchSubject
+from rnn_spec.torch.eager import TorchSubject
 
-WORKER = Path(rnn_spec.subjects.__file__).with_name("torch_worker.py")
+WORKER = Path(rnn_spec.torch.__file__).with_name("worker.py")
 
 
 def test_worker_is_python_3_6_syntax() -> None:
-    """torch_worker.py parses as Python 3.6, so that it runs beside the oldest torch releases."""
+    """worker.py parses as Python 3.6, so that it runs beside the oldest torch releases."""
     tree = ast.parse(WORKER.read_text(encoding="utf-8"), feature_version=(3, 6))
 
     newer = (ast.NamedExpr, ast.AnnAssign, ast.Match, ast.TryStar)
@@ -32,7 +32,7 @@ def test_worker_is_python_3_6_syntax() -> None:
 
 
 def test_worker_needs_torch_and_numpy_only() -> None:
-    """torch_worker.py needs no package but torch and NumPy, and nothing of ours."""
+    """worker.py needs no package but torch and NumPy, and nothing of ours."""
     tree = ast.parse(WORKER.read_text(encoding="utf-8"))
 
     plain = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
@@ -243,7 +243,7 @@ def test_torch_claims_by_release_and_device(
     monkeypatch: pytest.MonkeyPatch, version: str, device: str, dtypes: list[str]
 ) -> None:
     """What torch has to compute in is declared, and not found by trying: a dtype that breaks is a failure."""
-    from rnn_spec.subjects import torch_worker
+    from rnn_spec.torch import worker as torch_worker
 
     monkeypatch.setattr("torch.__version__", version)
     declared: Any = torch_worker.dtypes
@@ -253,7 +253,7 @@ def test_torch_claims_by_release_and_device(
 
 def test_a_torch_without_a_dtype_does_not_claim_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """In process as over the wire, torch claims what its release has: float16 on the CPU from 2.2 on."""
-    from rnn_spec.subjects import torch_worker
+    from rnn_spec.torch import worker as torch_worker
 
     monkeypatch.setattr("torch.__version__", "2.1.2")
 

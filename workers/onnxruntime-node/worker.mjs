@@ -5,7 +5,7 @@
 //
 // The operator runs one layer in one or two directions, time-major, with both biases in one vector; the
 // adapter stacks. The model is built here, as the bytes that ONNX's protobuf schema gives it.
-import { serve } from "../../rnn_spec/templates/javascript/rnn-spec.mjs";
+import { serve } from "../../rnn_spec/far/templates/javascript/rnn-spec.mjs";
 
 const flavour = process.argv[2] ?? "native";
 const ort = flavour === "native" ? (await import("onnxruntime-node")).default : await import("onnxruntime-web");

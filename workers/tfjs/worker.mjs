@@ -6,7 +6,7 @@
 // A layer of it is one layer and one direction, batch-major, with one bias and no state of its own unless
 // it is given. The adapter stacks, and runs the reverse direction as a second layer with goBackwards.
 import { fileURLToPath } from "node:url";
-import { serve } from "../../rnn_spec/templates/javascript/rnn-spec.mjs";
+import { serve } from "../../rnn_spec/far/templates/javascript/rnn-spec.mjs";
 
 console.log = console.info = console.warn = console.error; // stdout is the protocol's
 const backend = process.argv[2] ?? "cpu";

@@ -1,0 +1,271 @@
+"""The `rnn-spec` command: a thin layer over pytest with the project's plugin."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+import textwrap
+from collections import Counter
+from pathlib import Path
+from typing import ClassVar
+
+import click
+import numpy as np
+import pytest
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+import rnn_spec
+from rnn_spec.cli.base import (
+    CONFORMS,
+    COULD_NOT_RUN,
+    FAILS,
+    CouldNotRun,
+    Entry,
+    elsewhere,
+    end,
+    expected_failures,
+    in_checkout,
+    kept,
+    known_clauses,
+    known_count,
+    known_seconds,
+    to_be_written,
+    unforeseen,
+)
+from rnn_spec.judge.check import Check
+from rnn_spec.judge.compare import Nonconformity, compare
+from rnn_spec.judge.known import known as known_failures
+from rnn_spec.questions.records import LEVELS, Case
+from rnn_spec.spec.catalogue import clauses
+from rnn_spec.subjects.registry import SubjectError, load
+from rnn_spec.suite import launch, recorder
+from rnn_spec.suite.derived import case_of
+from rnn_spec.suite.plugin import RESULTS
+
+UNDER_OUR_ROOF = ("torch", "spec", "fault")
+"""The subjects whose adapter is ours, and tested: they need no smoke stage."""
+WORTH = 2000
+"""How many checks a process has to have for itself to be worth its start."""
+
+
+ELSEWHERE = {
+    "cases": "rnn_spec.far.commands:cases",
+    "checklist": "rnn_spec.report.commands:checklist",
+    "conformance": "rnn_spec.report.conformance_command:conformance",
+    "explain": "rnn_spec.report.commands:explain",
+    "faults": "rnn_spec.lineup.commands:faults",
+    "gate": "rnn_spec.gate.commands:gate",
+    "history": "rnn_spec.gate.history_command:history",
+    "new-subject": "rnn_spec.far.commands:new_subject",
+    "record": "rnn_spec.gate.record_command:record",
+    "schema": "rnn_spec.far.commands:schema",
+    "serve": "rnn_spec.far.commands:serve",
+    "vectors": "rnn_spec.vectors.commands:vectors",
+}
+"""The commands of the outer rings, each imported when it is called."""
+
+
+@click.group(cls=Entry, elsewhere=ELSEWHERE, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(rnn_spec.__version__)
+def main() -> None:
+    """Say in code that runs what torch.nn.RNN is, and judge anything that claims to be it."""
+
+
+@main.command()
+@click.argument("subject", default="torch")
+@click.option(
+    "--clause", "wanted", multiple=True, callback=known_clauses, help="Only this clause or area; repeatable."
+)
+@click.option("--exhaustive", is_flag=True, help="The full product of flags, thousands of cases.")
+@click.option("-n", "processes", default="0", metavar="N", callback=known_count,
+              help="Processes: a number, or auto.")  # fmt: skip
+@click.option("--results", default=RESULTS, type=click.Path(file_okay=False), help="Folder for results.json.")
+@click.option("--deadline", type=float, envvar="RNN_SPEC_DEADLINE", callback=known_seconds,
+              help="Seconds that a case may take.")  # fmt: skip
+@click.option("--require", "required", multiple=True, type=click.Choice(LEVELS),
+              help="Fail whoever does not claim this level; repeatable.")  # fmt: skip
+@click.option("--no-smoke", "skip_smoke", is_flag=True, help="Leave out the small cases that come first.")
+@expected_failures
+@click.option("--question", type=click.Path(dir_okay=False, path_type=Path), help="Ask this failure again.")
+@click.pass_context
+def check(
+    context: click.Context,
+    subject: str,
+    wanted: tuple[str, ...],
+    exhaustive: bool,
+    processes: str,
+    results: str,
+    deadline: float | None,
+    required: tuple[str, ...],
+    skip_smoke: bool,
+    known_file: Path | None,
+    question: Path | None,
+) -> None:
+    """Judge SUBJECT: torch (the default), torch:DEVICE, or your own.
+
+    Your own is package.module:attribute, or 'worker:COMMAND' in any language. Small cases come first,
+    to tell a wrong adapter from a wrong RNN. Exits with 0 if it conforms, 1 if it does not, 2 if it could
+    not be run.
+    """
+    if deadline is not None:
+        os.environ["RNN_SPEC_DEADLINE"] = str(deadline)
+    if question is not None:
+        given = context.get_parameter_source("subject") != click.core.ParameterSource.DEFAULT
+        end(elsewhere("rnn_spec.report.again:ask_again")(subject if given else None, question))
+    if not results:
+        raise click.BadParameter("--results names no folder")
+    to_be_written(Path(results, "results.json"))
+    with launch.settled():
+        skipped = skip_smoke or subject.partition(":")[0] in UNDER_OUR_ROOF
+        elsewhere("rnn_spec.lineup.commands:begin")(subject, skipped)
+    if processes == "auto":
+        processes = str(worthwhile(wanted, exhaustive))
+    arguments = [f"--subject={subject}", f"--results={results}", *(f"--clause={id}" for id in wanted)]
+    arguments += [f"--known={known_file}"] if known_file else []
+    arguments += [f"--require={level}" for level in required]
+    arguments += ["--exhaustive"] if exhaustive else []
+    arguments += [f"-n{processes}"] if processes != "0" else []
+    watch = Keeping()
+    code = launch.run_suite(arguments, [watch])
+    if watch.kept:
+        kept()
+    if code == FAILS and watch.kept:
+        try:
+            elsewhere("rnn_spec.lineup.commands:diagnose")(Path(results) / "results.json")
+        except Exception as e:  # the verdict stands without
+            unforeseen(e)
+    end(code if code in (CONFORMS, FAILS) else COULD_NOT_RUN)
+
+
+class Keeping:
+    """A plugin that sees whether results.json could be kept."""
+
+    kept = False
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """Ask the recorder, when all is written."""
+        recorder = config.pluginmanager.get_plugin("rnn-spec-recorder")
+        self.kept = recorder is not None and recorder.unkept == ""
+
+
+def worthwhile(wanted: tuple[str, ...], exhaustive: bool) -> int:
+    """How many processes a run is worth: each has a framework to import, and questions to compute anew."""
+    owed = recorder.checked_in()["exhaustive" if exhaustive else "standard"]
+    checks = sum(n for id, n in owed.items() if not wanted or {id, clauses()[id].area} & set(wanted))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found = min(cores, checks // WORTH)
+    return found if found > 1 else 0
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--cases", "asked", required=True, type=click.Path(exists=True, dir_okay=False),
+              help="The file that `rnn-spec cases` wrote.")  # fmt: skip
+@click.option("--results", default=RESULTS, type=click.Path(file_okay=False), help="Folder for results.json.")
+@expected_failures
+@click.pass_context
+def judge(context: click.Context, file: str, asked: str, results: str, known_file: Path | None) -> None:
+    """Judge the answers in FILE, one a line, the answer to hello first; see `rnn-spec cases`."""
+    context.invoke(check, subject=f"answers:{file}@{asked}", results=results, known_file=known_file)
+
+
+@main.command()
+@click.argument("id")
+@click.option("--subject", default="torch", help="Whose answer to show.")
+@click.option("--full", is_flag=True, help="Every element of every array.")
+def case(id: str, subject: str, full: bool) -> None:
+    """Print the case ID, its expectation, and what a subject answers."""
+    try:
+        under_test, console = load(subject), Console()
+        question = case_of(id, under_test)
+        judge = Check(clauses()["SHP-06"], under_test)
+        with np.printoptions(threshold=sys.maxsize if full else 40, edgeitems=2, linewidth=console.width):
+            show_case(question, judge, console)
+    except (ValueError, SubjectError) as e:
+        raise CouldNotRun(str(e)) from e
+
+
+def show_case(case: Case, judge: Check, console: Console) -> None:
+    """The question, then each array: where it is worst, and expected, bound and answered numbers."""
+    case = judge.claimed(case)
+    console.print(f"[bold]{case.id}[/bold]", highlight=False)
+    console.print(
+        f"{case.config}\ntraining={case.training}, dtype={case.dtype}, seed={case.seed}", highlight=False
+    )
+    for name, array in case.given.items():
+        console.print(f"[bold]{name}[/bold] {array.shape}\n{array}", highlight=False)
+    try:
+        answer = judge.ask(case).arrays()
+    except Nonconformity as e:
+        console.print(f"[bold red]the subject {e}[/bold red]", highlight=False)
+        return
+    table = Table("array", "differing", "worst at", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("expected", "bound", "answered", "headroom"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, expected in judge.expect(case).arrays.items():
+        got = answer.get(name)
+        console.print(f"[bold]{name}[/bold] {expected.value.shape}", highlight=False)
+        console.print(
+            f"expected\n{expected.value}\nbound\n{expected.error}\nanswered\n{got}", highlight=False
+        )
+        try:
+            c = compare(name, got if got is not None else np.zeros(0), expected)
+        except Nonconformity as e:
+            table.add_row(name, "all", "", "", "", str(e))
+            continue
+        numbers = f"{c.expected:.8g}", f"{c.bound:.2g}", f"{c.got:.8g}", f"{c.headroom:.2g}"
+        table.add_row(name, f"{c.differing}/{c.size}", str(list(c.index)), *numbers)
+    console.print(table)
+
+
+@main.command()
+@click.argument("subject", default="torch")
+@click.option("--id", "only", help="Only the known failure of this id.")
+@click.option("--reproduction", is_flag=True, help="Print the reproductions, too.")
+def known(subject: str, only: str | None, reproduction: bool) -> None:
+    """List what SUBJECT is known to get wrong: clause, releases, what happens, PyTorch's issue."""
+    rows = [k for k in known_failures() if k.subject == subject and only in (None, k.id)]
+    if not rows:
+        raise CouldNotRun(f"nothing is known of {subject!r}" + (f" by the id {only!r}" if only else ""))
+    for k in rows:
+        releases = k.releases or "seen in 2.13.0 and 2.15.0"
+        click.secho(f"{k.id}", bold=True)
+        click.echo(f"  {k.clause} {clauses()[k.clause].text}")
+        click.echo(f"  {k.happens}")
+        click.echo(f"  {releases}; since {k.since}; {k.issue}")
+        if k.probe:
+            click.echo(f"  rnn-spec history {k.probe}")
+        if reproduction:
+            click.echo(textwrap.indent(k.reproduction.strip(), "    "))
+    click.echo(f"\n{len(rows)} known failures of {subject}")
+
+
+@main.command()
+@click.option("--write", is_flag=True, help="Write the checked-in list anew.")
+def owed(write: bool) -> None:
+    """Print how many checks each clause owes in a standard and in an exhaustive run."""
+    counts = {name: count_checks(name == "exhaustive") for name in ("standard", "exhaustive")}
+    text = json.dumps(counts, indent=1) + "\n"
+    if write:
+        in_checkout(recorder.OWED).write_text(text, encoding="utf-8")
+    click.echo(text, nl=False)
+
+
+def count_checks(exhaustive: bool) -> dict[str, int]:
+    """How many checks of each clause the suite collects."""
+
+    class Counting:
+        counts: ClassVar[Counter[str]] = Counter()
+
+        def pytest_collection_finish(self, session: pytest.Session) -> None:
+            marks = (item.get_closest_marker("clause") for item in session.items)
+            self.counts.update(mark.args[0] for mark in marks if mark)
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        launch.run_suite(["--collect-only", *(["--exhaustive"] if exhaustive else [])], plugins=[Counting()])
+    return {id: Counting.counts[id] for id in clauses() if Counting.counts[id]}

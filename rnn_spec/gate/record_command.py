@@ -1,0 +1,50 @@
+"""`rnn-spec record`: what a torch release does, put on record."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from rnn_spec.cli.base import CouldNotRun, to_be_written
+from rnn_spec.gate.record import describe
+from rnn_spec.gate.record import record as make
+from rnn_spec.gate.recording import RecordingError
+
+
+@click.command()
+@click.argument("subject", default="torch")
+@click.option("-o", "--output", "path", required=True, type=click.Path(dir_okay=False, path_type=Path))
+def record(subject: str, path: Path) -> None:
+    """Record what SUBJECT does: torch, or torch@PYTHON, the torch of another Python.
+
+    Probes of the module contract, the bits of the standard cases, and the checks that fail, in one file.
+    About a minute.
+    """
+    to_be_written(path)
+    try:
+        python = python_of(subject)
+        header = describe(python, subject, f"rnn-spec record {subject} -o {path}")
+        recording = make(python, header, click.echo)
+        recording.write(path)
+    except RecordingError as e:
+        raise CouldNotRun(str(e)) from e
+    except OSError as e:
+        raise CouldNotRun(f"{path} cannot be written: {e.strerror}") from e
+    failing = sum(map(len, recording.failing.values()))
+    click.echo(
+        f"{recording.header.version}: {len(recording.probes)} probes, {len(recording.cases)} cases, "
+        f"{sum(recording.passed.values())} checks passed and {failing} failed, in {path}"
+    )
+
+
+def python_of(subject: str) -> str:
+    """The Python that a subject of the torch family runs in."""
+    name, _, python = subject.partition("@")
+    if name != "torch":
+        raise CouldNotRun(f"only torch is recorded, not {subject!r}: give torch or torch@PYTHON")
+    if python and shutil.which(python) is None:
+        raise CouldNotRun(f"{python!r} is not a program that can be run")
+    return python or sys.executable

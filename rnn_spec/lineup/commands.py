@@ -1,0 +1,79 @@
+"""`rnn-spec faults`; and what `rnn-spec check` does before and after: the smoke stage, the diagnosis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from rnn_spec.cli.base import CONFORMS, FAILS, CouldNotRun, end
+from rnn_spec.faults import FAULTS
+from rnn_spec.faults.base import MODULE
+from rnn_spec.lineup.faulty import find_fault
+from rnn_spec.lineup.smoke import smoke
+from rnn_spec.subjects.base import SubjectError
+from rnn_spec.subjects.registry import load
+from rnn_spec.suite.results import Results
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def begin(subject: str, skip_smoke: bool) -> None:
+    """Make the subject, then the smoke stage: say what came of it, and end where the adapter is wrong."""
+    try:
+        under_test = load(subject)
+    except SubjectError as e:
+        raise CouldNotRun(str(e)) from e
+    found = None if skip_smoke else smoke(under_test)
+    under_test.close()  # the suite makes its own
+    if found is None:
+        return
+    click.secho(str(found), bold=True, err=found.adapter)
+    if found.adapter:
+        raise CouldNotRun("nothing can be said of the RNN behind it; --no-smoke judges it all the same")
+
+
+def diagnose(path: Path) -> None:
+    """Print, and keep with the results, what a subject that fails behaves like."""
+    from rnn_spec.lineup import diagnosis
+
+    results = Results.read(path)
+    failed = [v.check for v in results.verdicts if v.outcome == "failed"]
+    if not failed:
+        return
+    results.diagnoses = diagnosis.sentences(load(results.subject), failed)
+    results.write(path)
+    for sentence in results.diagnoses:
+        click.secho(f"diagnosis: {sentence}", bold=True)
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("-n", "processes", default=2, type=click.IntRange(1), show_default=True, help="Processes.")
+@click.option("--named", is_flag=True, help="Only the clause that a fault names, until a check fails.")
+@click.option("--whole", is_flag=True, help="Every check, and not one of each test; many minutes.")
+def faults(names: tuple[str, ...], processes: int, named: bool, whole: bool) -> None:
+    """Run the suite on named faults (all of them, or NAMES): which clause kills which.
+
+    Exits with 1 if one survives the clause that names it.
+    """
+    from rnn_spec.lineup import matrix
+    from rnn_spec.suite import collect as trials
+
+    try:
+        chosen = [find_fault(name).name for name in names or FAULTS]
+        if any(FAULTS[name].of == MODULE for name in chosen):
+            load("torch")
+    except SubjectError as e:
+        raise CouldNotRun(str(e)) from e
+    console, found = Console(), []
+    extent = matrix.NAMED if named else matrix.WHOLE if whole or names else matrix.BRIEF
+    with Progress(console=console, transient=True) as progress:
+        for row in progress.track(matrix.rows(chosen, processes, extent), total=len(chosen)):
+            matrix.show(row, console)
+            found.append(row)
+    matrix.conclude(found, console, () if named or names else {t.test for t in trials.collect()})
+    end(CONFORMS if all(row.killed for row in found) else FAILS)

@@ -1,0 +1,240 @@
+"""The matrix fault x clause: proof that the suite can fail, and by which clause.
+
+The suite is collected once by pytest, and then every check is called on every faulty subject,
+without pytest's machinery between them, sharing expectations (which are the spec's, whoever is
+judged). A fault is *killed* by a clause when one of the clause's checks fails on it; the clause that
+the fault names must be among them.
+
+A fault is not asked what cannot see it:
+
+* *A case whose right answer never calls the step.* A fault is a right subject with one step replaced,
+  so until it first calls that step it does what the right one does. Where the right one never calls
+  it, the answers are the same, and the right one's is taken (`Steps` keeps the record).
+* *A check whose answers are all alike.* A check that looks at answers alone is a function of them, so
+  where the faulty subject answers each of its cases as the right one does, it passes, as it does on
+  the right one. The answers are compared, not what a fault is thought to affect. A check that asks a
+  case a second time, or looks at the class, is always called.
+* *A test that has failed.* What is kept of a kill is the test, so the first of a test's checks (one
+  for each of its parameters) that fails is the last that is called.
+
+Unless all of that is wanted (`WHOLE`), one check of each test is called, and every check of the clause
+that the fault names (`BRIEF`). So "killed" is what was seen, as ever, and that a fault survives the clause
+it names is said when all of the clause's checks passed. That a test kills nothing is said of the checks
+that were called; what is called is the same in every run, so such a test gets a fault of its own, or goes.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby, repeat
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_spec.faults import FAULTS
+from rnn_spec.faults.base import MODULE
+from rnn_spec.judge.check import Check, Memory, NotClaimed, fingerprint
+from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.lineup.faulty import Steps, faulty
+from rnn_spec.questions.claims import Claims
+from rnn_spec.spec.catalogue import clauses
+from rnn_spec.suite.collect import Watch, collect
+from rnn_spec.suite.launch import settled
+from rnn_spec.torch.eager import TorchSubject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rich.console import Console
+
+    from rnn_spec.faults import Fault
+    from rnn_spec.questions.records import Case, Observation
+    from rnn_spec.suite.planned import Trial
+
+NAMED, ANY, BRIEF, WHOLE = "named", "any", "brief", "whole"
+"""To what extent a fault is asked: until the clause it names kills it; until any does; see above; all."""
+
+
+@dataclass
+class Row:
+    """What became of one fault: the tests that failed on it by clause, the checks, and seconds."""
+
+    fault: str
+    clause: str
+    killed_by: dict[str, list[str]] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def killed(self) -> bool:
+        """Whether the clause that the fault names caught it, and no check broke on it."""
+        return self.clause in self.killed_by and not self.broken
+
+    @property
+    def tests(self) -> set[str]:
+        """Every test that failed."""
+        return {test for tests in self.killed_by.values() for test in tests}
+
+
+class Baseline:
+    """A right subject, what it answers, and what each check asks it."""
+
+    def __init__(self, subject: Any) -> None:
+        """Nothing has been asked yet."""
+        self.subject, self.memory = subject, Memory()
+        self.asked: dict[str, list[Case] | None] = {}
+        self.told: dict[str, tuple[Any, ...]] = {}
+
+    def asks(self, trial: Trial) -> list[Case] | None:
+        """The cases that a check asks; empty if it looks at more than answers, None if it cannot judge."""
+        if trial.id not in self.asked:
+            watch, before = Watch(self.subject), set(self.memory.observations)
+            try:
+                trial.judge(watch, self.memory)
+            except (NotClaimed, Nonconformity):  # a known failure cannot tell a fault from the right subject
+                self.asked[trial.id] = None
+            else:
+                again = len(set(watch.ran)) < len(watch.ran) or before & set(watch.ran)
+                cases = [c for c in watch.asked.values() if fingerprint(c) in self.memory.observations]
+                self.asked[trial.id] = [] if watch.opened or again else cases
+        return self.asked[trial.id]
+
+    def seen(self, trial: Trial, fault: Fault, wrong: Any, memory: Memory) -> bool:
+        """Whether the check may see a difference: some answer differs, or it looks at more than answers."""
+        cases, answers = self.asks(trial), memory.observations
+        for case in cases or ():
+            key = fingerprint(case)
+            right = self.memory.observations[key]
+            if isinstance(self.subject, Steps) and not self.subject.calls((fault,), case):
+                answers[key] = right
+            if key not in answers:
+                Check(NEUTRAL, wrong, memory).remember(case)
+            if answers[key] is right:
+                continue
+            if key not in self.told:
+                self.told[key] = told(right)
+            if told(answers[key]) != self.told[key]:
+                return True
+        return cases == []
+
+
+class Matrix:
+    """The suite, ready to be run on faults."""
+
+    def __init__(self, claims: Claims | None = None) -> None:
+        """Collect the suite, test by test, as a subject with these claims is asked; None: with all."""
+        self.claims = claims or Claims()
+        trials = sorted(collect(self.claims), key=lambda trial: trial.test)
+        self.tests = {test: list(group) for test, group in groupby(trials, key=lambda trial: trial.test)}
+        self.spec = Baseline(claiming(Steps(), self.claims))
+        self.torch: Baseline | None = None
+
+    def baseline(self, fault: Fault) -> Baseline:
+        """torch for faults of MODULE, the spec for all others."""
+        if fault.of != MODULE:
+            return self.spec
+        self.torch = self.torch or Baseline(TorchSubject())
+        return self.torch
+
+    def wrong(self, fault: Fault) -> Any:
+        """The faulty subject, with the claims."""
+        return claiming(faulty(fault), self.claims)
+
+    def row(self, fault: Fault, extent: str = WHOLE) -> Row:
+        """Run the checks on one fault, to an extent."""
+        started, row = time.perf_counter(), Row(fault.name, fault.clause)
+        wrong, memory = self.wrong(fault), Memory()
+        baseline = self.baseline(fault)
+        memory.expectations = baseline.memory.expectations
+        with np.errstate(all="ignore"):
+            for test in sorted(self.tests, key=lambda test: self.tests[test][0].clause != fault.clause):
+                named = self.tests[test][0].clause == fault.clause
+                if (extent == NAMED and (row.killed or not named)) or (extent == ANY and row.failed):
+                    break
+                for trial in self.tests[test]:
+                    if baseline.seen(trial, fault, wrong, memory) and fails(trial, wrong, memory, row):
+                        break
+                    if extent == BRIEF and not named and baseline.asks(trial) is not None:
+                        break
+        row.seconds = time.perf_counter() - started
+        return row
+
+
+def claiming(subject: Any, claims: Claims) -> Any:
+    """A subject of ours, as one that claims this, and no more."""
+    subject.claims = claims
+    return subject
+
+
+def fails(trial: Trial, wrong: Any, memory: Memory, row: Row) -> bool:
+    """Call one check on a faulty subject, and note in the row what comes of it."""
+    try:
+        trial.judge(wrong, memory)
+    except Nonconformity:
+        row.failed.append(trial.id)
+        row.killed_by.setdefault(trial.clause, []).append(trial.test)
+        return True
+    except NotClaimed:
+        return False
+    except Exception as e:  # a check must fail on a wrong answer, and never break on it
+        row.broken.append(f"{trial.id}: {type(e).__name__}: {e}")
+    return False
+
+
+def told(answer: Observation) -> tuple[Any, ...]:
+    """Everything in an answer that a check can see, bit for bit."""
+    a, arrays = answer, answer.arrays() | {f"after {k}": v for k, v in (answer.after or {}).items()}
+    arrays |= answer.preceding()
+    facts = [(name, array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()]
+    return (facts, a.dtypes, list((a.parameters or {}).items()), a.aliases, a.drew, a.error, a.unsupported)
+
+
+NEUTRAL = clauses()["SHP-06"]  # every subject claims it
+TOGETHER = 4
+"""How many faults one process takes at a time: neighbours name one clause, whose checks it has then met."""
+_matrix: list[Matrix] = []
+
+
+def _prepare() -> None:
+    _matrix.append(Matrix())
+
+
+def _work(name: str, extent: str) -> Row:
+    return _matrix[0].row(FAULTS[name], extent)
+
+
+def rows(names: list[str], processes: int, extent: str = BRIEF) -> Iterator[Row]:
+    """The faults' rows, as they are ready, in order."""
+    with settled(), ProcessPoolExecutor(processes, get_context("spawn"), _prepare) as pool:
+        yield from pool.map(_work, names, repeat(extent), chunksize=TOGETHER)
+
+
+def line(row: Row, wide: int) -> str:
+    """A fault: the clause that it names, killed or not, by how many tests of which clauses, seconds."""
+    word = "killed" if row.killed else "[bold red]SURVIVES[/]"
+    by = ", ".join(f"{id} {len(ids)}" for id, ids in row.killed_by.items())
+    return f"{row.fault:{wide}} {row.clause} {word} {row.seconds:4.1f} s  by {by or 'none'}"
+
+
+def show(row: Row, console: Console) -> None:
+    """Print what became of one fault."""
+    say = partial(console.print, highlight=False, soft_wrap=True)
+    say(line(row, max(map(len, FAULTS))))
+    for broken in row.broken:
+        say(f"[bold red]a check broke on {row.fault}:[/] {broken}")
+
+
+def conclude(found: list[Row], console: Console, suite: Iterable[str]) -> None:
+    """Print what the rows show of the suite's own weak places, given its tests, and the rate."""
+    say = partial(console.print, highlight=False, soft_wrap=True)
+    for row in found:
+        if suite and len(row.tests) == 1:
+            say(f"of the checks called one kills {row.fault}: {row.tests.pop()}")
+    for test in sorted(set(suite).difference(*(row.tests for row in found))):
+        say(f"of the checks called none of {test} kills a fault")
+    say(f"{sum(row.killed for row in found)} of {len(found)} faults killed, each by the clause that names it")

@@ -1,0 +1,207 @@
+r"""The three records that everything is a flow of.
+
+    Case  --subject-->  Observation  --judge-->  Verdict
+      \----spec----->  Expectation  ----^
+
+Arrays are NumPy's; a Case's are float64 whatever its dtype, and exact in bfloat16, so that one
+Case serves every dtype without rounding. `rnn_spec.far.wire` reads these annotations: they are its schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from rnn_spec.spec.model import Config
+
+LEVELS = (
+    "cell",
+    "sequence",
+    "stack",
+    "bidirectional",
+    "lengths",
+    "gradients",
+    "dropout",
+    "precision",
+    "torch_api",
+)
+"""What a subject may claim, in the order in which an implementer would reach it."""
+
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+
+
+@dataclass(frozen=True, eq=False)
+class Cotangents:
+    """The cotangents of output and h_n, in the shapes and layouts of output and h_n."""
+
+    output: np.ndarray
+    h_n: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A call made on the same layer before the one that is asked about; shapes as in Case."""
+
+    input: np.ndarray
+    h_0: np.ndarray | None = None
+    training: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One question: run this RNN on this input.
+
+    `input` is (T, N, I), (N, T, I) if config.batch_first, or (T, I) unbatched; `h_0` (L*D, N, H),
+    or (L*D, H) unbatched, or None: absent; `lengths` (N,) or None; `parameters` by nn.RNN's names
+    and shapes. The layer is built, its parameters are set, the subject's generator is seeded with
+    `seed`, the calls of `earlier` are made on the same layer, and then comes the call that is asked
+    about. With `cotangents` the gradients of <output, .> + <h_n, .> are asked for, too.
+    """
+
+    id: str
+    config: Config
+    parameters: Mapping[str, np.ndarray]
+    input: np.ndarray
+    h_0: np.ndarray | None = None
+    lengths: np.ndarray | None = None
+    training: bool = False
+    dtype: str = "float32"
+    seed: int = 0
+    cotangents: Cotangents | None = None
+    earlier: tuple[Call, ...] = ()
+
+    @property
+    def batched(self) -> bool:
+        """Whether input has a batch dimension."""
+        return self.input.ndim == 3
+
+    @property
+    def levels(self) -> frozenset[str]:
+        """What a subject must claim to be asked this."""
+        c, time = self.config, self.input.shape[1 if self.config.batch_first and self.batched else 0]
+        needs = {
+            "sequence": time > 1 or self.h_0 is None,
+            "stack": c.num_layers > 1,
+            "bidirectional": c.bidirectional,
+            "lengths": self.lengths is not None,
+            "gradients": self.cotangents is not None,
+            "dropout": c.dropout > 0,
+            "precision": self.dtype not in ("float32", "float64"),
+            "torch_api": c.batch_first or not (self.batched and all(e.input.ndim == 3 for e in self.earlier)),
+        }
+        return frozenset({"cell"} | {level for level, needed in needs.items() if needed})
+
+    @property
+    def dropping(self) -> bool:
+        """Whether dropout acts: in training mode, between layers, with p > 0."""
+        return self.training and self.config.dropout > 0 and self.config.num_layers > 1
+
+    @property
+    def given(self) -> dict[str, np.ndarray]:
+        """The arrays of a call by name: the parameters, input, and h_0 if there is one."""
+        arrays = {**self.parameters, "input": self.input}
+        return arrays if self.h_0 is None else {**arrays, "h_0": self.h_0}
+
+    def derive(self, how: str, **changes: Any) -> Case:
+        """The same question with something changed; `how` is added to its id."""
+        return replace(self, id=f"{self.id}~{how}", **changes)
+
+    def own(self) -> Case:
+        """The same question in arrays of its own: what a subject is given, here or in another process."""
+        g = self.cotangents
+        return replace(
+            self,
+            config=replace(self.config),
+            parameters={name: _own(array) for name, array in self.parameters.items()},
+            input=_own(self.input),
+            h_0=_own(self.h_0),
+            lengths=None if self.lengths is None else np.array(self.lengths, np.int64),
+            cotangents=g and Cotangents(_own(g.output), _own(g.h_n)),
+            earlier=tuple(Call(_own(e.input), _own(e.h_0), e.training) for e in self.earlier),
+        )
+
+
+def _own(array: Any) -> Any:
+    """A copy that holds float64 numbers in row-major order, and may be written into; None of None."""
+    return None if array is None else np.array(array, np.float64, order="C")
+
+
+@dataclass(frozen=True)
+class Error:
+    """What a subject raised: in which phase (construct, forward, backward, load), class and message.
+
+    Two phases are not the layer's, and never a right answer, not even where an error is expected.
+    ``worker``: the process that should have answered crashed, hung, or said what cannot be read.
+    ``adapter``: the subject's own lines are wrong, so that the layer has not been reached.
+    `own_line` says that its own line raised, by what may be such a mistake (`rnn_spec.questions.blame`).
+    """
+
+    phase: str
+    type: str
+    message: str
+    traceback: str = field(default="", compare=False)
+    own_line: bool = field(default=False, compare=False)
+
+    def __str__(self) -> str:
+        """What happened, in one line."""
+        return f"{self.type} in {self.phase}: {self.message}"
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What a subject answered: arrays, or an error, or `unsupported` with a reason.
+
+    Arrays hold the subject's numbers exactly, whatever NumPy dtype carries them; `dtypes` says what
+    the subject's own were (``output`` and ``h_n``). `gradients` are keyed ``input``, ``h_0`` and by
+    parameter. What a subject cannot tell it leaves None: `parameters`, the shapes of its own
+    parameters by name, in its order; `after`, what its input, h_0 and parameters hold after the call,
+    where those that hold what they held may be left out;
+    `aliases`, pairs of these and the results that share memory, such as ``output, h_n``; `drew`,
+    whether the call drew from the random generator; `earlier`, the output of each earlier call, by which
+    one sees that it was made.
+    """
+
+    output: np.ndarray | None = None
+    h_n: np.ndarray | None = None
+    gradients: Mapping[str, np.ndarray] = field(default_factory=dict)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, tuple[int, ...]] | None = None
+    after: Mapping[str, np.ndarray] | None = None
+    aliases: tuple[str, ...] | None = None
+    drew: bool | None = None
+    earlier: tuple[np.ndarray, ...] | None = None
+    error: Error | None = None
+    unsupported: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def preceding(self) -> dict[str, np.ndarray]:
+        """The outputs of the earlier calls by name, ``earlier 0`` ..., as they are told."""
+        return {f"earlier {i}": x for i, x in enumerate(self.earlier or ())}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every array by name: ``output``, ``h_n``, ``grad input``, ``grad weight_ih_l0`` ..."""
+        found = {"output": self.output, "h_n": self.h_n}
+        return {name: a for name, a in found.items() if a is not None} | {
+            f"grad {name}": a for name, a in self.gradients.items()
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """An expected array: each element's value, and how far a correct answer may be from it."""
+
+    value: np.ndarray
+    error: np.ndarray
+
+    def __getitem__(self, key: Any) -> Bound:
+        return Bound(self.value[key], self.error[key])
+
+
+@dataclass(frozen=True, eq=False)
+class Expectation:
+    """What the spec says: every array by the names of `Observation.arrays`, with its bounds."""
+
+    arrays: Mapping[str, Bound]

@@ -1,0 +1,256 @@
+"""CONFORMANCE.md: who conforms, from committed results, and what is known of every failure.
+
+A *card* is a run's results made small: counts for each level and clause, and every failure. A *finding* is
+a known failure (`judge.known`) of ``known.toml`` beside the cards: what lies behind failing checks, how that
+was proven not to be the adapter's, and where it is reported; its reproduction is a script that needs the
+subject's framework alone. The same file says which failures are expected when the subject is judged again.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from rnn_spec.judge.known import known, read
+from rnn_spec.questions.records import LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from rnn_spec.judge.known import Known
+    from rnn_spec.judge.verdict import Verdict
+    from rnn_spec.suite.results import Results
+
+SHOWN = 3  # lines of a failure's difference
+
+
+@dataclass
+class Failure:
+    """A check that failed: what differs, and its headroom where numbers were compared."""
+
+    check: str
+    clause: str
+    difference: str
+    headroom: float | None = None
+
+
+@dataclass
+class Card:
+    """A subject's results. `levels` and `clauses` count outcomes: passed, failed, known, not claimed."""
+
+    subject: str
+    version: str
+    rnn_spec: str
+    python: str
+    numpy: str
+    platform: str
+    command: str
+    claims: list[str]
+    dtypes: list[str]
+    declares: dict[str, str]
+    diagnoses: list[str]
+    levels: dict[str, dict[str, int]] = field(default_factory=dict)
+    clauses: dict[str, dict[str, int]] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, results: Results, name: str = "", options: str = "") -> Card:
+        """The card of a run, under the subject's own name or another; ValueError where it was not whole."""
+        if results.part or results.problems or not results.levels:
+            why = "; ".join(filter(None, [results.part, *results.problems])) or "nothing was judged"
+            raise ValueError(f"the run of {results.subject} is not whole: {why}")
+        command = f"rnn-spec check {shlex.quote(results.subject)} {options}".strip()
+        results = replace(results, verdicts=[_as_seen(v) for v in results.verdicts])
+        by_clause: dict[str, list[Verdict]] = {}
+        for v in results.verdicts:
+            by_clause.setdefault(v.clause, []).append(v)
+        return cls(
+            name or results.subject, results.version, results.rnn_spec, results.python, results.numpy,
+            results.platform, command, results.levels, results.dtypes,
+            results.declares, results.diagnoses,
+            {level: _counted(verdicts) for level, verdicts in results.by_level().items()},
+            {id: n for id, verdicts in by_clause.items() if set(n := _counted(verdicts)) != {"not claimed"}},
+            [
+                Failure(v.check, v.clause, _short(v.difference), _finite(v.headroom))
+                for v in results.verdicts
+                if v.outcome == "failed"
+            ],
+        )  # fmt: skip
+
+    def says(self, level: str) -> str:
+        """What it is at this level: conforms, in part or not, or not claimed; with counts."""
+        counts = Counter(self.levels.get(level, {}))
+        passed, failed = counts["passed"], counts["failed"]
+        known = f", {counts['known']} fail as known" if counts["known"] else ""
+        if failed:
+            return f"**does not conform** ({failed} of {passed + failed} fail{known})"
+        if left := counts["unsupported"]:
+            answered = passed + counts["known"]
+            return f"conforms in part ({answered} of {answered + left}{known})"
+        return f"conforms ({passed}{known})" if passed else "not claimed"
+
+
+@dataclass
+class Fixtures:
+    """The committed cards and findings."""
+
+    cards: list[Card]
+    findings: Sequence[Known]
+    scripts: dict[str, str]
+
+    @classmethod
+    def read(cls, folder: Path) -> Fixtures:
+        """Read a folder; ValueError names the file that is not as it must be, and where."""
+        findings = read(folder / "known.toml")
+        scripts = {p.name: p.read_text(encoding="utf-8") for p in (folder / "reproductions").glob("*.*")}
+        return cls([read_card(path) for path in sorted(folder.glob("*.json"))], findings, scripts)
+
+    def of(self, card: Card) -> list[tuple[Known, list[Failure]]]:
+        """The findings of a subject, each with the failures that it explains."""
+        return [(k, explained(card, k)) for k in self.findings if k.applies(card.subject, card.version)]
+
+    def unexplained(self, card: Card) -> list[Failure]:
+        """The failures that no finding explains."""
+        found = [f for _, failures in self.of(card) for f in failures]
+        return [f for f in card.failures if f not in found]
+
+
+def explained(card: Card, finding: Known) -> list[Failure]:
+    """The failures of a card that a finding explains, if it is of its subject."""
+    if not finding.applies(card.subject, card.version):
+        return []
+    return [f for f in card.failures if finding.expects(f.check) and finding.explains(f.difference)]
+
+
+def read_card(path: Path) -> Card:
+    """A committed card; ValueError with a sentence where the file is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Card)
+    except (OSError, msgspec.DecodeError) as e:
+        raise ValueError(f"{path} is not a conformance fixture: {e}") from e
+
+
+def write_card(card: Card, folder: Path) -> Path:
+    """Write it, by the subject's name, and return where."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{card.subject.replace(':', '-')}.json"
+    lines = msgspec.json.encode(card).decode()
+    path.write_text(_lines(msgspec.json.decode(lines)) + "\n", encoding="utf-8")
+    return path
+
+
+def markdown(fixtures: Fixtures) -> str:
+    """The whole document."""
+    return "\n".join(_document(fixtures)) + "\n"
+
+
+HEAD = """\
+# Who conforms
+
+Made by `rnn-spec conformance write` from `fixtures/conformance/`; a test holds it to them.
+
+Each row was judged by the command beside it, in the environment that `tox.ini` pins (`tox -e NAME`).
+A *level* is what an implementer can claim. A cell counts the checks that needed that level and none
+after it: it *conforms* where none fails and some pass, and what is *not claimed* is neither passed nor
+failed. Of `torch_api`, the Python class itself is torch's alone. Every failure below was first proven
+not to be the adapter's, and has a script that needs the framework alone.
+"""
+
+
+def _document(fixtures: Fixtures) -> Iterator[str]:
+    yield HEAD
+    yield from _table(
+        ["subject", "judged", *(f"`{level}`" for level in LEVELS)],
+        [[f"`{c.subject}`", c.version, *(c.says(level) for level in LEVELS)] for c in fixtures.cards],
+    )
+    yield "\n## What they are\n"
+    yield "Differences that are no faults; `rnn_spec/subjects/base.py` says what each word means.\n"
+    traits = sorted({trait for card in fixtures.cards for trait in card.declares})
+    yield from _table(
+        ["subject", "dtypes", *(trait.replace("_", " ") for trait in traits)],
+        [
+            [f"`{c.subject}`", ", ".join(c.dtypes), *(c.declares.get(trait, "") for trait in traits)]
+            for c in fixtures.cards
+            if c.declares
+        ],
+    )
+    yield "\n## How each was judged\n"
+    yield from _table(
+        ["subject", "command", "with"],
+        [
+            [f"`{c.subject}`", f"`{c.command}`",
+             f"rnn-spec {c.rnn_spec}, Python {c.python}, NumPy {c.numpy}, {c.platform}"]
+            for c in fixtures.cards
+        ],
+    )  # fmt: skip
+    yield "\n## What fails, and what users trip over"
+    for finding in fixtures.findings:
+        yield from _finding(fixtures, finding)
+
+
+def _finding(fixtures: Fixtures, finding: Known) -> Iterator[str]:
+    yield f"\n### {finding.id}\n"
+    subjects = [f"`{c.subject}`" for c in fixtures.cards if finding.applies(c.subject, c.version)]
+    yield f"In {', '.join(subjects)}. {finding.happens.strip()}\n"
+    yield f"*Proof.* {finding.proof.strip()}\n"
+    yield f"*Reported.* {finding.issue}\n"
+    for card in fixtures.cards:
+        failures = explained(card, finding)
+        if not failures:
+            continue
+        worst = failures[0]
+        of = ", ".join(sorted({f.clause for f in failures}))
+        yield f"`{card.subject}`: {len(failures)} checks fail, of {of}; the first is"
+        yield f"\n```\n{worst.check}\n{worst.difference}\n```\n"
+        yield "<details><summary>all of them</summary>\n"
+        yield from (f"* `{f.check}`" for f in failures)
+        yield "\n</details>\n"
+        yield from (f"Diagnosis: {sentence}.\n" for sentence in card.diagnoses)
+    if not finding.checks:
+        yield "No check shows it: the adapter does without.\n"
+    language = "python" if finding.reproduction.endswith(".py") else "javascript"
+    yield f"```{language}\n{fixtures.scripts.get(finding.reproduction, '').strip()}\n```"
+
+
+def _counted(verdicts: list[Verdict]) -> dict[str, int]:
+    return dict(sorted(Counter(v.outcome for v in verdicts).items()))
+
+
+def _as_seen(verdict: Verdict) -> Verdict:
+    """The verdict, failed where only a file of the subject's own people expects it to fail."""
+    theirs = verdict.outcome == "known" and verdict.known not in {None, *(k.id for k in known())}
+    return replace(verdict, outcome="failed") if theirs else verdict
+
+
+def _short(difference: str) -> str:
+    return "\n".join(difference.splitlines()[:SHOWN])[:300]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
+    for row in (head, ["---"] * len(head), *rows):
+        yield f"| {' | '.join(row)} |"
+
+
+def _finite(x: float | None) -> float | None:
+    return None if x is None or x in (float("inf"), float("-inf")) or x != x else float(f"{x:.3g}")
+
+
+def _lines(value: Any) -> str:
+    """JSON with a line for each record: small, and its changes read well."""
+
+    def one(x: Any) -> str:
+        return msgspec.json.encode(x).decode()
+
+    def entry(key: str, x: Any) -> str:
+        if isinstance(x, list) and x and isinstance(x[0], dict):
+            return f"{one(key)}: [\n  " + ",\n  ".join(map(one, x)) + "\n ]"
+        if isinstance(x, dict) and any(isinstance(y, dict) for y in x.values()):
+            return f"{one(key)}: {{\n  " + ",\n  ".join(f"{one(k)}: {one(y)}" for k, y in x.items()) + "\n }"
+        return f"{one(key)}: {one(x)}"
+
+    return "{\n " + ",\n ".join(entry(key, x) for key, x in value.items()) + "\n}"

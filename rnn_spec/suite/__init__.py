@@ -1,0 +1,1 @@
+"""The pytest side: marks, running a check, what is owed, launching."""

@@ -1,0 +1,54 @@
+"""The suite, run by pytest as the command runs it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rnn_spec import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+UNUSED = ("cacheprovider", "faulthandler", "logging", "threadexception", "unraisableexception")
+"""What of pytest the command does without: it costs time around every check."""
+PLUGINS = ("xdist.plugin", "rnn_spec.suite.plugin", "rnn_spec.report.plugin")
+"""What pytest runs with, and nothing else: the report is of an outer ring, and known by its name alone."""
+
+
+def suite() -> Path:
+    """Where the conformance modules are: in the installed package, or in the checkout beside it."""
+    return files.shipped("conformance", "tests/conformance")
+
+
+SETTINGS = {
+    "OMP_NUM_THREADS": "1",  # the layers are small: more threads only get in the way
+    "TORCH_CPP_LOG_LEVEL": "ERROR",  # an exporter's warnings, past Python's, would bury the table
+}
+
+
+@contextmanager
+def settled() -> Iterator[pytest.MonkeyPatch]:
+    """An environment with SETTINGS, but for those that the user has made; afterwards as it was."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in SETTINGS.keys() - os.environ.keys():
+            environment.setenv(name, SETTINGS[name])
+        yield environment
+
+
+def run_suite(arguments: Sequence[str], plugins: Sequence[object] = ()) -> int:
+    """Run the suite as `rnn-spec check` does, whatever pytest configuration lies about."""
+    folder, ini = suite(), Path(__file__).with_name("suite.ini")
+    places = ["-c", str(ini), f"--rootdir={folder}", f"--confcutdir={folder}"]
+    loaded = [*(f"-p{name}" for name in PLUGINS), *(f"-pno:{name}" for name in UNUSED)]
+    quiet = ["-qq", "--tb=no", "-rN"]
+    with settled() as environment:
+        for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+            environment.delenv(name, raising=False)
+        environment.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        options = [*places, *loaded, *quiet, "--whole", str(folder), *arguments]
+        return int(pytest.main(options, plugins=plugins))

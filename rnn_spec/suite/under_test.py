@@ -1,0 +1,77 @@
+"""The subject of a session, loaded once, and what is expected of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rnn_spec.judge.check import Memory
+from rnn_spec.judge.known import Expected
+from rnn_spec.questions.claims import Claims
+from rnn_spec.subjects import registry
+from rnn_spec.subjects.base import version_of
+
+if TYPE_CHECKING:
+    from rnn_spec.judge.known import Known
+    from rnn_spec.subjects.base import Subject
+
+SESSION = pytest.StashKey["UnderTest"]()
+OWN = pytest.StashKey["tuple[Known, ...]"]()
+"""The subject's own file of known failures."""
+
+
+class UnderTest:
+    """The subject of a session, loaded once it is looked at, and what it has answered."""
+
+    def __init__(self, name: str, own: tuple[Known, ...] = (), claims: Claims | None = None) -> None:
+        """Remember the name, and which failures are known to its own people; or, with `claims`, be nobody."""
+        self.name, self.memory, self.owed = name, Memory(), Counter[str]()
+        self.own, self.nobody = own, claims
+        self.refusal: registry.SubjectError | None = None
+
+    @cached_property
+    def subject(self) -> Subject:
+        """The subject; a SubjectError is raised again each time without loading again."""
+        if self.refusal is None:
+            try:
+                return registry.load(self.name)
+            except registry.SubjectError as e:
+                self.refusal = e
+        raise self.refusal
+
+    @cached_property
+    def claims(self) -> Claims:
+        """What it claims, or everything where there is no subject, which the first check will say."""
+        if self.nobody:
+            return self.nobody
+        try:
+            return self.subject.claims
+        except registry.SubjectError:
+            return Claims()
+
+    @cached_property
+    def version(self) -> str:
+        """What exactly is under test."""
+        return version_of(self.subject, self.name)
+
+    @cached_property
+    def expected(self) -> Expected:
+        """The failures that are expected of it."""
+        return Expected.of(self.subject, self.version, self.own)
+
+    @cached_property
+    def introduction(self) -> dict[str, Any]:
+        """What it claims and declares, and is known to get wrong, as Results has it."""
+        expects = [k.id for k in self.expected.strict]
+        return {**self.claims.told(), "declares": {**self.subject.declares}, "expects": expects}
+
+
+def session_of(config: pytest.Config) -> UnderTest:
+    """The subject under test in this process."""
+    if SESSION not in config.stash:
+        nobody = Claims() if config.option.collectonly else None  # nobody is asked
+        config.stash[SESSION] = UnderTest(config.getoption("subject"), config.stash[OWN], nobody)
+    return config.stash[SESSION]
