@@ -52,7 +52,7 @@ class Ready:
         self.config, self.training = asdict(case.config), case.training
         self.parameters = {name: self.tensor(a) for name, a in case.parameters.items()}
         self.given = self.call(case.input, case.h_0)
-        self.earlier = [(self.call(c.input, c.h_0), c.training) for c in case.earlier]
+        self.earlier = [(self.call(c.input, c.h_0), c.training) for c in case.calls]
         self.lengths = None if case.lengths is None else torch.tensor([int(n) for n in case.lengths])
         g = case.cotangents
         self.cotangents = None if g is None else [self.tensor(g.output), self.tensor(g.h_n)]

@@ -38,6 +38,7 @@ State = Literal[CHOICES["h_0"]]  # type: ignore[valid-type, name-defined]
 Gradient = Literal[CHOICES["gradients"]]  # type: ignore[valid-type, name-defined]
 Cotangent = Literal[CHOICES["cotangents"]]  # type: ignore[valid-type, name-defined]
 Told = Literal[CHOICES["tells"]]  # type: ignore[valid-type, name-defined]
+Contract = Literal[CHOICES["contract"]]  # type: ignore[valid-type, name-defined]
 T = TypeVar("T")
 
 
@@ -74,7 +75,8 @@ class Hello:
     """What a worker says of itself: what is under test, and what it claims.
 
     `declares` says what a user of its results should know, by the keys of `Subject.declares`. Of the fields
-    after it, those that are left out are as `Subject` has them: everything is claimed.
+    after it, those that are left out are as `Subject` has them: everything is claimed, but of `contract`
+    nothing.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -90,6 +92,7 @@ class Hello:
     gradients: list[Gradient] | None = None
     cotangents: list[Cotangent] | None = None
     tells: list[Told] | None = None
+    contract: list[Contract] | None = None
     limits: list[str] | None = None
 
     def __str__(self) -> str:
@@ -178,9 +181,14 @@ def answered(request: RunRequest, run: Callable[[Case], Observation]) -> Answer:
 
 
 def _plain(x: Any) -> Any:
-    """Dataclasses as dicts, without what is left at its default of None."""
+    """Dataclasses as dicts, without what is left at its default of None or of no text."""
     if is_dataclass(x) and not isinstance(x, type):
-        return {f.name: _plain(v) for f in fields(x) if (v := getattr(x, f.name)) is not None}
+        held = ((f, getattr(x, f.name)) for f in fields(x))
+        return {
+            f.name: _plain(v)
+            for f, v in held
+            if v is not None and not (isinstance(v, str) and v == f.default == "")
+        }
     if isinstance(x, dict):
         return {key: _plain(value) for key, value in x.items()}
     return [_plain(value) for value in x] if isinstance(x, (list, tuple)) else x

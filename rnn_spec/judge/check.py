@@ -149,7 +149,12 @@ class Check:
         return True
 
     def claimed(self, case: Case) -> Case:
-        """`case`, with the cotangents that can be given, or none; NotClaimed if it is outside the claims."""
+        """`case`, with the cotangents that can be given, or none; NotClaimed if it is outside the claims.
+
+        Unsupported, and nobody's promise, if it has deeds or a route and these are not declared.
+        """
+        if reason := self.claims.beyond(case):
+            raise Unsupported(reason)
         if case.cotangents is not None:
             if self.forward_only or "gradients" not in self.claims.levels:
                 case = case.derive("forward", cotangents=None)
@@ -293,11 +298,11 @@ class Check:
     def earlier(self, case: Case) -> None:
         """The earlier calls of `case` were made: their outputs are the spec's; NotClaimed where not told."""
         outputs = self.told("earlier", self.ask(case).earlier)
-        self.equal("the number of outputs of earlier calls", len(outputs), len(case.earlier))
-        for i, (call, got) in enumerate(zip(case.earlier, outputs, strict=True)):
+        self.equal("the number of outputs of earlier calls", len(outputs), len(case.calls))
+        for i, (call, got) in enumerate(zip(case.calls, outputs, strict=True)):
             own = replace(
                 case, id=f"{case.id}~earlier call {i}", input=call.input, h_0=call.h_0, lengths=None,
-                training=call.training, cotangents=None, earlier=case.earlier[:i],
+                training=call.training, cotangents=None, earlier=case.calls[:i],
             )  # fmt: skip
             self.within(f"the output of earlier call {i}", got, self.expect(own).arrays["output"])
 
@@ -354,7 +359,7 @@ class Check:
 def fingerprint(case: Case) -> str:
     """The id and the data that may come from a subject's earlier answer, so that what is remembered fits."""
     h_0 = None if case.h_0 is None else case.h_0.tobytes()
-    return f"{case.id} {hash((case.input.tobytes(), h_0)):x}"
+    return f"{case.id} {hash((case.input.tobytes(), h_0, case.deeds, case.route)):x}"
 
 
 def result_shapes(case: Case) -> dict[str, tuple[int, ...]]:

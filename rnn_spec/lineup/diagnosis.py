@@ -461,7 +461,7 @@ def _harmless(case: Case, observation: Observation) -> bool:
     return (
         not written_to(case, observation)
         and not observation.aliases
-        and len(case.earlier if observation.earlier is None else observation.earlier) == len(case.earlier)
+        and len(case.calls if observation.earlier is None else observation.earlier) == len(case.calls)
         and (not observation.drew or case.dropping)
         and all(dtype == case.dtype for dtype in observation.dtypes.values())
         and observation.parameters in (None, case.config.parameter_shapes())

@@ -119,7 +119,7 @@ class Peer(Subject):
         self.seed(case.seed)
         earlier = tuple(
             self.turned(_numbers(self.answer(network, self.ask(case, e.input, e.h_0, e.training)).output))
-            for e in case.earlier
+            for e in case.calls
         )
         alive = None  # (T, N, 1)
         if case.lengths is not None:

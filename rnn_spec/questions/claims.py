@@ -32,6 +32,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "gradients": ("input", "h_0", "parameters"),
     "cotangents": ("output", "h_n"),
     "tells": ("parameters", "after", "aliases", "drew", "dtypes", "earlier"),
+    "contract": ("deeds", "routes", "attempts"),
 }
 """What can be claimed of each kind."""
 KINDS = (*CHOICES, "limits")
@@ -55,7 +56,8 @@ class Claims:
 
     `tells` are the facts of an Observation that it promises to tell; None: it promises none, and is held to
     those that it does tell. `limits` are reasons that an answer *unsupported* may give without breaking a
-    promise, word for word.
+    promise, word for word. `contract` is what can be asked beside plain Cases, of whoever has a module:
+    nothing, unless it is declared.
     """
 
     levels: frozenset[str] = frozenset(LEVELS)
@@ -66,6 +68,7 @@ class Claims:
     gradients: tuple[str, ...] = CHOICES["gradients"]
     cotangents: tuple[str, ...] = CHOICES["cotangents"]
     tells: tuple[str, ...] | None = None
+    contract: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
 
     def problem(self) -> str | None:
@@ -78,7 +81,7 @@ class Claims:
                 return f"{kind} is {claimed!r}: it has to be a tuple or a set of some of {known}"
             if wrong := [x for x in claimed if not any(x is c or x == c for c in choices)]:
                 return f"{kind} has {wrong[0]!r}: there are {known}"
-            if not tuple(claimed) and kind != "tells":
+            if not tuple(claimed) and kind not in ("tells", "contract"):
                 return f"{kind} is empty: it has to have some of {known}"
         if isinstance(self.limits, str):
             return f"limits is {self.limits!r}: it has to be a tuple of reasons"
@@ -109,10 +112,15 @@ class Claims:
         """Why `case` is outside of the claims, or None."""
         if missing := case.levels - self.levels:
             return f"not claimed: {', '.join(level for level in LEVELS if level in missing)}"
-        given = case.h_0 is not None and all(call.h_0 is not None for call in case.earlier)
+        given = case.h_0 is not None and all(call.h_0 is not None for call in case.calls)
         bias, h_0 = "bias" if case.config.bias else "no bias", "given h_0" if given else "absent h_0"
         known = case.config.nonlinearity in CHOICES["nonlinearities"]  # any other has to be refused
         return self.lacks((case.dtype, bias, h_0, *([case.config.nonlinearity] if known else [])))
+
+    def beyond(self, case: Case) -> str | None:
+        """Why `case` cannot be asked: it has deeds or a route, and these are not declared; or None."""
+        needs = {"deeds": bool(case.deeds), "routes": bool(case.route)}
+        return MODULE if any(needed and kind not in self.contract for kind, needed in needs.items()) else None
 
     def declared(self, reason: str) -> bool:
         """Whether an answer may be *unsupported* for this reason, and no promise is broken."""

@@ -59,6 +59,11 @@ class Case:
     and shapes. The layer is built, its parameters are set, the subject's generator is seeded with
     `seed`, the calls of `earlier` are made on the same layer, and then comes the call that is asked
     about. With `cotangents` the gradients of <output, .> + <h_n, .> are asked for, too.
+
+    A string in `earlier` is the name of a *deed*: what is done to the layer then, such as ``deepcopy``.
+    `route` is the name of a route: what is called is not the layer, but what the route makes of it (a script,
+    a trace ...). It is taken with the first call of the same mode and shapes, or where the deed ``take the
+    route`` stands; deeds that follow this one are done to what the route made.
     """
 
     id: str
@@ -71,7 +76,18 @@ class Case:
     dtype: str = "float32"
     seed: int = 0
     cotangents: Cotangents | None = None
-    earlier: tuple[Call, ...] = ()
+    earlier: tuple[Call | str, ...] = ()
+    route: str = ""
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The calls of `earlier`."""
+        return tuple(e for e in self.earlier if isinstance(e, Call))
+
+    @property
+    def deeds(self) -> tuple[str, ...]:
+        """The deeds of `earlier`."""
+        return tuple(e for e in self.earlier if isinstance(e, str))
 
     @property
     def batched(self) -> bool:
@@ -90,7 +106,9 @@ class Case:
             "gradients": self.cotangents is not None,
             "dropout": c.dropout > 0,
             "precision": self.dtype not in ("float32", "float64"),
-            "torch_api": c.batch_first or not (self.batched and all(e.input.ndim == 3 for e in self.earlier)),
+            "torch_api": c.batch_first
+            or not (self.batched and all(e.input.ndim == 3 for e in self.calls))
+            or bool(self.deeds or self.route),
         }
         return frozenset({"cell"} | {level for level, needed in needs.items() if needed})
 
@@ -120,7 +138,10 @@ class Case:
             h_0=_own(self.h_0),
             lengths=None if self.lengths is None else np.array(self.lengths, np.int64),
             cotangents=g and Cotangents(_own(g.output), _own(g.h_n)),
-            earlier=tuple(Call(_own(e.input), _own(e.h_0), e.training) for e in self.earlier),
+            earlier=tuple(
+                e if isinstance(e, str) else Call(_own(e.input), _own(e.h_0), e.training)
+                for e in self.earlier
+            ),
         )
 
 
@@ -161,7 +182,8 @@ class Observation:
     where those that hold what they held may be left out;
     `aliases`, pairs of these and the results that share memory, such as ``output, h_n``; `drew`,
     whether the call drew from the random generator; `earlier`, the output of each earlier call, by which
-    one sees that it was made.
+    one sees that it was made. `facts` are what else the module shows, as plain JSON data, where a question
+    asks for it: deeds do.
     """
 
     output: np.ndarray | None = None
@@ -173,6 +195,7 @@ class Observation:
     aliases: tuple[str, ...] | None = None
     drew: bool | None = None
     earlier: tuple[np.ndarray, ...] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
     error: Error | None = None
     unsupported: str | None = None
     warnings: tuple[str, ...] = ()

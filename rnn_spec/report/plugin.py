@@ -70,10 +70,11 @@ def again(script: str | None, subject: str) -> str | None:
 
 
 def _reproduce(item: pytest.Item, check: Check, difference: str) -> str | None:
-    """Write what asks the same again: a script for torch itself, a question for all others; say where."""
+    """Write what asks the same again, and say where: a script for a plain case of torch, else a question."""
     folder, subject = Path(item.config.getoption("results")), item.config.getoption("subject")
     worst = question.failed_array(check)
-    if getattr(check.subject, "title", "") == "torch":
+    plain = check.case is None or not (check.case.deeds or check.case.route)
+    if plain and getattr(check.subject, "title", "") == "torch":
         if worst is None or check.case is None or check.bound is None:
             return None
         version = str(dict(item.user_properties).get("subject", "the subject"))

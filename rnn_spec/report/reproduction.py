@@ -64,9 +64,9 @@ def script(case: Case, clause: str, comparison: Comparison, subject: str, shape:
     if gradients and case.cotangents is not None:
         arrays |= {"g_output": case.cotangents.output, "g_h_n": case.cotangents.h_n}
     earlier = ""
-    if case.earlier:
-        arrays |= {f"earlier{i}": call.input for i, call in enumerate(case.earlier)}
-        modes = [call.training for call in case.earlier]
+    if case.calls:
+        arrays |= {f"earlier{i}": call.input for i, call in enumerate(case.calls)}
+        modes = [call.training for call in case.calls]
         earlier = f"\nfor i, mode in enumerate({modes}):\n    rnn.train(mode)(data[f'earlier{{i}}'])"
         earlier += f"\nrnn.train({case.training})"
     return SCRIPT.format(

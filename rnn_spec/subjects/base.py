@@ -114,6 +114,9 @@ class Subject:
     """What it promises to tell beside numbers: ``parameters``, ``after``, ``aliases``, ``drew``, ``dtypes``,
     ``earlier``. None: it promises nothing, and is held to what it does tell."""
 
+    contract: ClassVar[tuple[str, ...]] = ()
+    """What it can be asked beside plain Cases, as a torch module can: ``deeds``, ``routes``, ``attempts``."""
+
     limits: ClassVar[tuple[str, ...]] = ()
     """The reasons that `Observation.unsupported` may give, word for word: what it declares that it has not.
     Any other reason breaks a promise: the level conforms in part, and the run does not pass."""

@@ -67,7 +67,7 @@ class SpecSubject(Subject):
 
     def precede(self, rnn: RNN, case: Case) -> list[np.ndarray]:
         """Make the earlier calls: their outputs."""
-        return [self.call(rnn, case.config, e.input, e.h_0, e.training)[0].copy() for e in case.earlier]
+        return [self.call(rnn, case.config, e.input, e.h_0, e.training)[0].copy() for e in case.calls]
 
     def place(self) -> tuple[Any, ...]:
         """Where the random generator is in its sequence."""

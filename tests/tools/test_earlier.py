@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from rnn_spec.judge.check import Memory, NotClaimed
+from rnn_spec.judge.check import Check, Memory, NotClaimed, Unsupported
 from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.questions.claims import MODULE
+from rnn_spec.questions.product import Recipe
 from rnn_spec.questions.records import Case, Observation
+from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.suite.collect import collect
 from rnn_spec.suite.planned import Trial
@@ -55,3 +59,16 @@ def test_subject_that_leaves_them_out_and_says_so_fails(trials: list[Trial]) -> 
     for trial in trials:
         with pytest.raises(Nonconformity, match="number of outputs of earlier calls"):
             trial.judge(SaysSo())
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"), [("deeds", {"earlier": ("deepcopy",)}), ("routes", {"route": "trace"})]
+)
+def test_deeds_and_routes_are_asked_of_whoever_declares_them(kind: str, changes: dict[str, Any]) -> None:
+    """Whoever does not declare them is not asked, and breaks no promise: that needs a torch.nn.Module."""
+    case = Recipe().case().derive("on a module", **changes)
+    declaring = type("Declaring", (SpecSubject,), {"contract": (kind,)})
+
+    with pytest.raises(Unsupported, match=MODULE):
+        Check(clauses()["STA-01"], SpecSubject()).ask(case)
+    assert Check(clauses()["STA-01"], declaring()).ask(case).output is not None

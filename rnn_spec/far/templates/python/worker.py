@@ -37,7 +37,7 @@ class Layer(Subject):
         Observation(output, h_n, error=Error("backward", "TypeError", "what is wrong")).
         """
         p = {name: array.astype(case.dtype) for name, array in case.parameters.items()}
-        earlier = tuple(self.forward(case, p, e.input, e.h_0)[0] for e in case.earlier)  # on the same layer
+        earlier = tuple(self.forward(case, p, e.input, e.h_0)[0] for e in case.calls)  # on the same layer
         output, h_n = self.forward(case, p, case.input, case.h_0)
         dtypes = {"output": str(output.dtype), "h_n": str(h_n.dtype)}
         return Observation(output, h_n, dtypes=dtypes, earlier=earlier)
