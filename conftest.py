@@ -4,4 +4,4 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the layers are small: more threads only get in the way
 
-pytest_plugins = ["rnn_spec.suite.plugin", "rnn_spec.report.plugin"]
+pytest_plugins = ["rnn_spec.suite.plugin"]

@@ -37,9 +37,9 @@ from rnn_spec.cli.base import (
     to_be_written,
     unforeseen,
 )
-from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity, compare
 from rnn_spec.judge.known import known as known_failures
+from rnn_spec.judge.session import Session
 from rnn_spec.questions.records import LEVELS, Case
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.registry import SubjectError, load
@@ -183,31 +183,30 @@ def case(id: str, subject: str, full: bool) -> None:
     try:
         under_test, console = load(subject), Console()
         question = case_of(id, under_test)
-        judge = Check(clauses()["SHP-06"], under_test)
         with np.printoptions(threshold=sys.maxsize if full else 40, edgeitems=2, linewidth=console.width):
-            show_case(question, judge, console)
+            show_case(question, Session(under_test), console)
     except (ValueError, SubjectError) as e:
         raise CouldNotRun(str(e)) from e
 
 
-def show_case(case: Case, judge: Check, console: Console) -> None:
+def show_case(case: Case, session: Session, console: Console) -> None:
     """The question, then each array: where it is worst, and expected, bound and answered numbers."""
-    case = judge.claimed(case)
+    case = session.claimed(case)
     console.print(f"[bold]{case.id}[/bold]", highlight=False)
     console.print(
         f"{case.config}\ntraining={case.training}, dtype={case.dtype}, seed={case.seed}", highlight=False
     )
     for name, array in case.given.items():
         console.print(f"[bold]{name}[/bold] {array.shape}\n{array}", highlight=False)
-    try:
-        answer = judge.ask(case).arrays()
-    except Nonconformity as e:
-        console.print(f"[bold red]the subject {e}[/bold red]", highlight=False)
+    observation = session.answer(case)
+    if problem := observation.error or observation.unsupported:
+        console.print(f"[bold red]the subject raised {problem}[/bold red]", highlight=False)
         return
+    answer = observation.arrays()
     table = Table("array", "differing", "worst at", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("expected", "bound", "answered", "headroom"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name, expected in judge.expect(case).arrays.items():
+    for name, expected in session.expected(case, observation).arrays.items():
         got = answer.get(name)
         console.print(f"[bold]{name}[/bold] {expected.value.shape}", highlight=False)
         console.print(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import keyword
 import os
@@ -16,8 +15,7 @@ import numpy as np
 
 from rnn_spec.cli.base import CouldNotRun, known_clauses, to_be_written
 from rnn_spec.far import answers, wire
-from rnn_spec.judge.check import Memory, NotClaimed
-from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.session import Session
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.base import SubjectError, version_of
 from rnn_spec.subjects.registry import load
@@ -85,11 +83,11 @@ def suite_cases(wanted: tuple[str, ...]) -> Iterator[Case]:
 
 def asked(wanted: tuple[str, ...]) -> dict[str, Case]:
     """Every case that the checks of these clauses and areas (or all) ask of a right subject, by its id."""
-    watch, memory = trials.Watch(SpecSubject()), Memory()
+    watch = trials.Watch(SpecSubject())
+    session = Session(watch)
     for trial in trials.collect():
         if not wanted or {trial.clause, clauses()[trial.clause].area} & set(wanted):
-            with contextlib.suppress(NotClaimed, Nonconformity):
-                trial.judge(watch, memory)
+            trial.outcome(session)
     return watch.asked
 
 

@@ -18,11 +18,10 @@ import numpy as np
 from rnn_spec.far import wire
 from rnn_spec.far.process import Failure, Process, TorchWorker, beside
 from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Recording, RecordingError
-from rnn_spec.judge.check import Check, Memory, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, compare
+from rnn_spec.judge.session import NotClaimed, Session
 from rnn_spec.questions import product
 from rnn_spec.questions.records import Error
-from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.base import SubjectError
 from rnn_spec.suite.collect import collect
 from rnn_spec.torch import probes as torch_probes
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from rnn_spec.questions.records import Case, Expectation
-    from rnn_spec.suite.planned import Trial
+    from rnn_spec.suite.planned import Planned
 
 DEADLINE = torch_probes.SECONDS + 15.0
 """Seconds until a probe's process is given up that should have ended itself."""
@@ -100,24 +99,22 @@ class Suite:
 
     def __init__(self) -> None:
         """Nothing is collected before the first release is asked."""
-        self.trials: list[Trial] = []
+        self.trials: list[Planned] = []
         self.expectations: dict[str, Expectation] = {}
         self.turn = Lock()
 
     def ask(self, header: Header, python: str) -> Recording:
         """A recording without probes: cases, and checks by clause; RecordingError if there is none."""
-        memory = Memory()
-        memory.expectations = self.expectations
         with self.turn, np.errstate(all="ignore"):
             worker = started(python, header.version)
             try:
-                check = Check(clauses()["SHP-06"], worker, memory)
-                cases = {str(recipe): arrays(check, recipe.case()) for recipe in product.standard()}
+                session = Session(worker, self.expectations)
+                cases = {str(recipe): arrays(session, recipe.case()) for recipe in product.standard()}
                 lost = [a.error for a in cases.values() if a.error and a.error.phase == "worker"]
                 if len(lost) == len(cases):
                     raise RecordingError(f"the torch of {python} answers no case: {lost[0].message}")
                 self.trials = self.trials or collect()
-                failing, passed = judge(self.trials, worker, memory)
+                failing, passed = judge(self.trials, session)
             finally:
                 worker.close()
         return Recording(header, {}, dict(sorted(cases.items())), failing, passed)
@@ -182,28 +179,28 @@ def started(python: str, version: str) -> TorchWorker:
     return worker
 
 
-def judge(
-    trials: Iterable[Trial], worker: TorchWorker, memory: Memory
-) -> tuple[dict[str, list[str]], dict[str, int]]:
+def judge(trials: Iterable[Planned], session: Session) -> tuple[dict[str, list[str]], dict[str, int]]:
     """By clause, the checks that fail and how many pass, of all that a worker can be asked."""
     failing: dict[str, list[str]] = {}
     passed: dict[str, int] = {}
     for trial in trials:
-        try:
-            trial.judge(worker, memory)
-        except NotClaimed:
-            continue
-        except Exception:  # Nonconformity, or a check that breaks on what it was answered
+        outcome = trial.outcome(session)
+        if outcome.word == "broken":
+            raise RecordingError(
+                f"the check {trial.id} broke: {type(outcome.error).__name__}: {outcome.error}"
+            )
+        if outcome.word == "failed":
             failing.setdefault(trial.clause, []).append(trial.id)
-        else:
+        elif outcome.word == "passed":
             passed[trial.clause] = passed.get(trial.clause, 0) + 1
     return {id: sorted(ids) for id, ids in failing.items()}, passed
 
 
-def arrays(check: Check, case: Case) -> Arrays:
+def arrays(session: Session, case: Case) -> Arrays:
     """What came of a case: each array's bits, and its headroom where the spec bounds it."""
     try:
-        observation = check.remember(check.claimed(case))
+        case = session.claimed(case)
+        observation = session.answer(case)
     except NotClaimed as e:
         return Arrays(absent=str(e))
     if (error := observation.error) is not None:
@@ -211,7 +208,7 @@ def arrays(check: Check, case: Case) -> Arrays:
         return Arrays(error=Error(error.phase, error.type, message))
     dtypes = observation.dtypes or {}
     try:
-        bounds = check.expect(case).arrays
+        bounds = session.expected(case, observation).arrays
     except Nonconformity:
         bounds = {}  # masks that cannot be read from such an answer
     found = {}

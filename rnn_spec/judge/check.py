@@ -2,56 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from rnn_spec.judge.compare import Comparison, Nonconformity, compare
 from rnn_spec.judge.laws import both_read
-from rnn_spec.questions import reveal
-from rnn_spec.questions.blame import error_of, not_an_observation
+from rnn_spec.judge.session import NoGradients, NotClaimed, Unsupported, WrongAdapter, read
 from rnn_spec.questions.claims import MODULE
-from rnn_spec.questions.deadline import WATCHDOG, Hang, Pace
-from rnn_spec.questions.expect import expect
 from rnn_spec.questions.records import Bound, Case, Error, Expectation, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rnn_spec.judge.session import Session
     from rnn_spec.questions.claims import Claims
     from rnn_spec.spec.catalogue import Clause
-
-
-class Answers(Protocol):
-    """What is asked: the part of a subject that judging needs."""
-
-    @property
-    def claims(self) -> Claims:
-        """What is claimed."""
-
-    def run(self, case: Case) -> Observation:
-        """Answer one Case."""
-
-    def unclaimed(self, case: Case) -> str | None:
-        """Why `case` is outside what is claimed, or None."""
-
-
-class NotClaimed(Exception):
-    """The check needs something that the subject does not claim; the message says what."""
-
-
-class NoGradients(NotClaimed):
-    """The check needs gradients, and the subject claims none, or has raised at them."""
-
-
-class WrongAdapter(Nonconformity):
-    """The subject's own lines are wrong, so that nothing can be said of the layer behind them."""
-
-
-class Unsupported(NotClaimed):
-    """A question within the claims that the subject says it cannot answer; the message is why."""
 
 
 FACTS = {
@@ -63,16 +30,6 @@ FACTS = {
     "earlier": "the outputs of the earlier calls",
 }
 """What an Observation may leave out, unless it is claimed that it is told."""
-
-
-class Memory:
-    """What has been asked and computed in this run, by fingerprint, so that checks may share an answer."""
-
-    def __init__(self) -> None:
-        """Begin empty."""
-        self.observations: dict[str, Observation] = {}
-        self.expectations: dict[str, Expectation] = {}
-        self.pace = Pace()
 
 
 class Gradients(dict[str, np.ndarray]):
@@ -97,10 +54,10 @@ class Check:
     error / bound so far, `case` the last case asked, and `error` what the subject raised at it.
     """
 
-    def __init__(self, clause: Clause, subject: Answers, memory: Memory | None = None) -> None:
+    def __init__(self, clause: Clause, session: Session) -> None:
         """Begin; NotClaimed if the subject does not claim the clause's level, or what else it needs."""
-        self.clause, self.subject, self.memory = clause, subject, memory or Memory()
-        self.claims = subject.claims
+        self.clause, self.session = clause, session
+        self.subject, self.claims = session.subject, session.claims
         self.case: Case | None = None
         self.headroom: float | None = None
         self.worst: Comparison | None = None
@@ -119,9 +76,7 @@ class Check:
         """
         case = self.claimed(case)
         self.case = case
-        observation = None if again else self.memory.observations.get(fingerprint(case))
-        if observation is None:
-            observation = self.remember(case)
+        observation = self.session.answer(case, again=again)
         self.error = observation.error
         if observation.unsupported:
             self.broke_backward = case.cotangents is not None
@@ -130,12 +85,7 @@ class Check:
             self.broke_backward = error.phase == "backward"
             where = "grad" if self.broke_backward else ""
             raise (WrongAdapter if error.phase == "adapter" else Nonconformity)(f"raised {error}", where)
-        for name in ("output", "h_n"):
-            if getattr(observation, name) is None:
-                raise Nonconformity(f"the answer has no {name}", name)
-        for name, array in observation.arrays().items():
-            if np.asarray(array).dtype.kind not in "fiu":
-                raise Nonconformity(f"{name}: holds {np.asarray(array).dtype}, expected real numbers", name)
+        read(observation)
         if shaped:
             for name, shape in result_shapes(case).items():
                 self.equal(f"{name}'s shape", np.shape(getattr(observation, name)), shape)
@@ -149,73 +99,14 @@ class Check:
         return True
 
     def claimed(self, case: Case) -> Case:
-        """`case`, with the cotangents that can be given, or none; NotClaimed if it is outside the claims.
-
-        Unsupported, and nobody's promise, if it has deeds or a route and these are not declared.
-        """
-        if reason := self.claims.beyond(case):
-            raise Unsupported(reason)
-        if case.cotangents is not None:
-            if self.forward_only or "gradients" not in self.claims.levels:
-                case = case.derive("forward", cotangents=None)
-            elif reason := self.claims.without_cotangent(case):
-                raise NoGradients(reason)
-            else:
-                case = self.claims.asked(case)
-        if reason := self.subject.unclaimed(case):
-            raise NotClaimed(reason)
-        return case
-
-    def remember(self, case: Case) -> Observation:
-        """Ask now, and remember the answer, whatever it is."""
-        observation = self.memory.observations[fingerprint(case)] = self._run(case)
-        return observation
-
-    def _run(self, case: Case) -> Observation:
-        own = case.own()  # what the subject writes into it must not reach other checks
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a warning is no error, whatever pytest is told
-                observation = self._timed(own)
-        except KeyboardInterrupt:
-            raise
-        except Hang as e:
-            return Observation(error=self._hung(e))
-        except BaseException as e:  # a subject that raises has answered; so has one that calls sys.exit
-            return Observation(error=error_of(e, self.subject))
-        if not isinstance(observation, Observation):
-            return Observation(error=not_an_observation(observation))
-        try:
-            observation = _numbers(observation)
-        except Exception as e:  # lists of unlike lengths, say, or an array that is on another device
-            message = f"the answer cannot be read as arrays: {' '.join(str(e).split())}"
-            return Observation(error=Error("forward", type(e).__name__, message, own_line=True))
-        if observation.after is not None:
-            return replace(observation, after={**own.given, **observation.after})
-        return (
-            observation if getattr(self.subject, "remote", False) else replace(observation, after=own.given)
-        )
-
-    def _timed(self, case: Case) -> Observation:
-        """Ask, within the time that a case may take; what answers from elsewhere has a clock of its own."""
-        if getattr(self.subject, "remote", False):
-            return self.subject.run(case)
-        return WATCHDOG.run(case.id, lambda: self.subject.run(case), self.memory.pace)
-
-    def _hung(self, e: Hang) -> Error:
-        """The error of a case that was ended, with the place where it stood."""
-        where = error_of(e, self.subject).traceback.removesuffix(Hang.__qualname__).rstrip()
-        return Error("worker", "hang", f"no answer within {WATCHDOG.limit:.3g} s", where)
+        """`case` as it can be asked; NotClaimed if it is outside the claims (see `Session.claimed`)."""
+        return self.session.claimed(case, gradients=not self.forward_only)
 
     def expect(self, case: Case) -> Expectation:
         """What the spec says, under the masks that the subject drew where dropout acts."""
         case = self.claimed(case)
-        if case.dropping and case.config.dropout < 1:
-            return expect(case, reveal.masks(case, self.ask(case)))
-        key = fingerprint(case)
-        if key not in self.memory.expectations:
-            self.memory.expectations[key] = expect(case, reveal.masks(case, Observation()))
-        return self.memory.expectations[key]
+        random = case.dropping and case.config.dropout < 1
+        return self.session.expected(case, self.ask(case) if random else None)
 
     def conforms(self, case: Case, *names: str) -> Observation:
         """The subject's arrays of these names (a trailing * takes all that begin so) are the spec's."""
@@ -356,12 +247,6 @@ class Check:
             raise Nonconformity(sentence)
 
 
-def fingerprint(case: Case) -> str:
-    """The id and the data that may come from a subject's earlier answer, so that what is remembered fits."""
-    h_0 = None if case.h_0 is None else case.h_0.tobytes()
-    return f"{case.id} {hash((case.input.tobytes(), h_0, case.deeds, case.route)):x}"
-
-
 def result_shapes(case: Case) -> dict[str, tuple[int, ...]]:
     """The shapes of output and h_n."""
     c = case.config
@@ -370,16 +255,6 @@ def result_shapes(case: Case) -> dict[str, tuple[int, ...]]:
         "output": (*case.input.shape[:-1], c.num_directions * c.hidden_size),
         "h_n": (c.num_layers * c.num_directions, *batch, c.hidden_size),
     }
-
-
-def _numbers(observation: Observation) -> Observation:
-    """The observation with every array an ndarray."""
-    read = {name: np.asarray(a) for name, a in observation.arrays().items()}
-    gradients = {name: read[f"grad {name}"] for name in observation.gradients}
-    earlier = None if observation.earlier is None else tuple(np.asarray(a) for a in observation.earlier)
-    return replace(
-        observation, output=read.get("output"), h_n=read.get("h_n"), gradients=gradients, earlier=earlier
-    )
 
 
 def _matching(pattern: str, names: Any) -> list[str]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from rnn_spec.questions.records import Bound
 
 
@@ -90,3 +92,11 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return np.shape(a) == np.shape(b) and np.array_equal(a, b, equal_nan=True)
     return bool(a == b or (a != a and b != b))
+
+
+def comparisons(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Bound]) -> Iterator[Comparison]:
+    """Each expected array and what was answered; Nonconformity where one is missing, or of another shape."""
+    for name, bound in expected.items():
+        if name not in arrays:
+            raise Nonconformity(f"the answer has no {name}", name)
+        yield compare(name, arrays[name], bound)

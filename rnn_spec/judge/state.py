@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from rnn_spec.judge.check import NotClaimed
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.module import Module, numbers
+from rnn_spec.judge.session import NotClaimed
 from rnn_spec.questions.expect import expect
 
 if TYPE_CHECKING:

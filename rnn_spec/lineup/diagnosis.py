@@ -28,8 +28,8 @@ import numpy as np
 
 from rnn_spec.faults import FAULTS
 from rnn_spec.faults.base import MODULE
-from rnn_spec.judge.check import Check, Memory, NotClaimed, fingerprint
-from rnn_spec.judge.compare import Nonconformity, compare, same
+from rnn_spec.judge.compare import Nonconformity, comparisons, same
+from rnn_spec.judge.session import NotClaimed, Session, read
 from rnn_spec.lineup.faulty import Steps, faulty_spec
 from rnn_spec.questions import reveal
 from rnn_spec.questions.expect import expect
@@ -43,12 +43,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rnn_spec.faults import Fault
-    from rnn_spec.judge.check import Answers
     from rnn_spec.questions.records import Bound, Case
-    from rnn_spec.suite.planned import Trial
+    from rnn_spec.suite.planned import Planned
 
 FACTS = frozenset({"dtypes", "parameters", "aliases", "drew"})
-NEUTRAL = clauses()["SHP-06"]  # every subject claims it
 CHECKS = 24  # how many failed checks are looked at, clause by clause,
 CASES = 24  # how many of the cases that they ask,
 PASSING = 12  # and how many standard cases beside them
@@ -96,21 +94,17 @@ class Right:
 
     def __init__(self) -> None:
         """Nothing has been asked yet."""
-        self.steps, self.memory = Steps(), Memory()
+        self.steps = Steps()
+        self.session = Session(self.steps)
         self.blameless = Suspect((), self)
 
     def answer(self, case: Case) -> Observation:
         """Its answer to a case, asked once."""
-        known = self.memory.observations.get(fingerprint(case))
-        return known or Check(NEUTRAL, self.steps, self.memory).remember(case)
+        return self.session.answer(case)
 
-    def passes(self, trial: Trial) -> bool:
+    def passes(self, trial: Planned) -> bool:
         """Whether it passes a check, which it does unless the check looks at a torch.nn.Module."""
-        try:
-            trial.judge(self.steps, self.memory)
-        except NotClaimed:
-            return False
-        return True
+        return trial.outcome(self.session).word == "passed"
 
 
 class Suspect:
@@ -118,13 +112,13 @@ class Suspect:
 
     def __init__(self, faults: tuple[Fault, ...], right: Right) -> None:
         """Begin; what does not depend on the faults is `right`'s."""
-        self.faults, self.subject, self.memory, self.right = faults, faulty_spec(*faults), Memory(), right
-        self.memory.expectations = right.memory.expectations
+        self.faults, self.subject, self.right = faults, faulty_spec(*faults), right
+        self.session = Session(self.subject, right.session.expectations)
         self.distances: dict[Answered, float] = {}
 
-    def fails(self, trial: Trial) -> bool:
+    def fails(self, trial: Planned) -> bool:
         """Whether a check fails on it."""
-        return fails(trial, self.subject, self.memory)
+        return bool(judged(trial, self.session))
 
     def distance(self, answered: Answered) -> float:
         """How far its answer is from the subject's: up to 1 within the bound, FAR if of another kind."""
@@ -153,7 +147,7 @@ class Suspect:
                 if answered.conforms
                 else reveal.masks(answered.case, answered.observation, self.subject.model)
             )
-            other = Check(NEUTRAL, self.subject, Memory()).remember(answered.case)
+            other = Session(self.subject).answer(answered.case)
         except Exception:  # a faulty model may not be one that masks can be read by
             return own
         finally:
@@ -180,10 +174,10 @@ class Suspect:
 
     def answer(self, case: Case) -> Observation:
         """Its own answer to a case, asked once; the right one where its step is not called."""
-        right, known, key = self.right.answer(case), self.memory.observations, fingerprint(case)
+        right, known, key = self.right.answer(case), self.session.observations, case.fingerprint
         if key not in known and not self.right.steps.calls(self.faults, case):
             known[key] = right
-        return known.get(key) or Check(NEUTRAL, self.subject, self.memory).remember(case)
+        return self.session.answer(case)
 
 
 def farthest(parts: Iterable[tuple[str, float]]) -> float:
@@ -262,23 +256,15 @@ def apart(one: np.ndarray, two: np.ndarray, bound: Bound, rounding: float) -> fl
     return float(np.nan_to_num(ratio, nan=FAR, posinf=FAR).max(initial=0.0))
 
 
-def fails(trial: Trial, subject: Answers, memory: Memory) -> bool:
-    """Whether a check fails on a subject; not if it breaks, or is not claimed."""
-    return bool(judged(trial, subject, memory))
-
-
-def judged(trial: Trial, subject: Answers, memory: Memory) -> bool | None:
+def judged(trial: Planned, session: Session) -> bool | None:
     """Whether a check fails on a subject; None if it breaks, is not claimed, or a gradient is not there.
 
     Of a gradient that was not given no fault can be told: it would fit them all.
     """
-    try:
-        trial.judge(subject, memory)
-    except Nonconformity as e:
-        return None if str(e).startswith("the answer has no grad ") else True
-    except Exception:
+    outcome = trial.outcome(session)
+    if (outcome.difference or "").startswith("the answer has no grad "):
         return None
-    return False
+    return {"failed": True, "passed": False}.get(outcome.word)
 
 
 class Evidence:
@@ -289,7 +275,7 @@ class Evidence:
         subject: Any,
         failed: Sequence[str],
         right: Right,
-        trials: Sequence[Trial] = (),
+        trials: Sequence[Planned] = (),
         *,
         narrow: bool = False,
     ) -> None:
@@ -298,7 +284,9 @@ class Evidence:
         Checks that look at a torch.nn.Module are left out, for the spec is none. `narrow`: of wrong answers
         only those are looked at that the failed checks ask for, as there may be others wrong in other ways.
         """
-        self.subject, self.right, self.memory = subject, right, Memory()
+        self.subject, self.right = subject, right
+        self.watch = Watch(subject)
+        self.session = Session(self.watch)
         self.trials = trials or collect(subject.claims)
         wanted, by_clause = set(failed), defaultdict(list)
         for trial in self.trials:
@@ -306,17 +294,17 @@ class Evidence:
                 by_clause[trial.clause].append(trial)
         turns = chain.from_iterable(zip_longest(*map(spread, by_clause.values())))
         asked: dict[str, Case] = {}
-        self.failed: list[Trial] = []
+        self.failed: list[Planned] = []
         self.drawn: set[str] = set()
         self.failing: list[Answered] = []
         self.passing: list[Answered] = []
         self.looked: set[str] = set()
         for trial in islice((t for t in turns if t and right.passes(t)), CHECKS):
-            watch = Watch(subject)
-            if fails(trial, watch, self.memory):
-                asked |= watch.asked
+            self.watch.begin()
+            if judged(trial, self.session):
+                asked |= self.watch.asked
                 self.failed.append(trial)
-                self.note(trial, watch)
+                self.note(trial)
         self.narrow = False
         self.look(list(asked.values())[:CASES])
         self.narrow = narrow
@@ -325,21 +313,20 @@ class Evidence:
 
     def answer(self, case: Case) -> Answered | None:
         """The subject's answer to a case, or None if it does not claim it."""
-        check = Check(NEUTRAL, self.subject, self.memory)
         try:
-            asked = check.claimed(case)
+            asked = self.session.claimed(case)
         except NotClaimed:
             return None
-        observation = self.memory.observations.get(fingerprint(asked)) or check.remember(asked)
+        observation = self.session.answer(asked)
         if observation.unsupported:
             return None
         if not observation.error:
             try:
-                check.ask(asked, shaped=False)
+                read(observation)
             except Nonconformity as e:  # no arrays of numbers: as an error
                 observation = Observation(error=Error("forward", "Nonconformity", str(e)))
         try:
-            bounds = dict(check.expect(asked).arrays)
+            bounds = dict(self.session.expected(asked, observation).arrays)
             masks = reveal.masks(asked, observation)
         except Exception:  # an answer that says nothing of masks, or a case that ought to be refused
             refused = observation.error is not None and self.right.answer(asked).error is not None
@@ -385,27 +372,27 @@ class Evidence:
         Those that it does not claim are no evidence. The cases that they ask are from then on looked at, too.
         """
         own = spread([trial for trial in self.trials if trial.clause == fault.clause])
-        outcomes: list[tuple[Trial, bool]] = []
+        outcomes: list[tuple[Planned, bool]] = []
         for trial in (trial for trial in own if suspect.fails(trial)):
-            watch = Watch(self.subject)
-            failed = judged(trial, watch, self.memory)
+            self.watch.begin()
+            failed = judged(trial, self.session)
             if failed is None:
                 continue
             outcomes.append((trial, failed))
-            self.note(trial, watch)
+            self.note(trial)
             if not failed and trial.id not in self.drawn:
                 return False
-            self.look(watch.asked.values())
+            self.look(self.watch.asked.values())
             if len(outcomes) == CONVICTING:
                 break
         return bool(outcomes) and self.alike(outcomes)
 
-    def note(self, trial: Trial, watch: Watch) -> None:
+    def note(self, trial: Planned) -> None:
         """Remember whether a check looks at what is drawn at random, so that its outcome is, too."""
-        if any(case.dropping and case.config.dropout < 1 for case in watch.asked.values()):
+        if any(case.dropping and case.config.dropout < 1 for case in self.watch.asked.values()):
             self.drawn.add(trial.id)
 
-    def alike(self, outcomes: list[tuple[Trial, bool]]) -> bool:
+    def alike(self, outcomes: list[tuple[Planned, bool]]) -> bool:
         """Whether every check agrees, but for those at random, of which half may be luck."""
         agreed = sum(agrees for _, agrees in outcomes)
         return 2 * agreed >= len(outcomes) and all(agrees for t, agrees in outcomes if t.id not in self.drawn)
@@ -432,15 +419,16 @@ class Evidence:
         for trial in one_of_each if len(suspects) > 1 else ():
             verdicts = [suspect.fails(trial) for suspect in suspects] if left else []
             if len({*verdicts}) > 1:
-                watch, left = Watch(self.subject), left - 1
-                failed = fails(trial, watch, self.memory)
-                self.look(watch.asked.values())
+                self.watch.begin()
+                left -= 1
+                failed = bool(judged(trial, self.session))
+                self.look(self.watch.asked.values())
                 for suspect, verdict in zip(suspects, verdicts, strict=True):
                     otherwise[suspect] += verdict != failed
         return otherwise
 
 
-def spread(trials: list[Trial]) -> Iterable[Trial]:
+def spread(trials: list[Planned]) -> Iterable[Planned]:
     """A clause's checks, one of each test first."""
     by_test = defaultdict(list)
     for trial in trials:
@@ -449,10 +437,9 @@ def spread(trials: list[Trial]) -> Iterable[Trial]:
 
 
 def _agrees(observation: Observation, bounds: Mapping[str, Bound]) -> bool:
-    arrays = observation.arrays()
     try:
-        return all(compare(name, arrays[name], bound).holds for name, bound in bounds.items())
-    except (Nonconformity, KeyError):
+        return all(c.holds for c in comparisons(observation.arrays(), bounds))
+    except Nonconformity:
         return False
 
 
@@ -469,7 +456,7 @@ def _harmless(case: Case, observation: Observation) -> bool:
 
 
 @np.errstate(all="ignore")  # infinities are answers here
-def diagnose(subject: Any, failed: Sequence[str], trials: Sequence[Trial] = ()) -> list[Diagnosis]:
+def diagnose(subject: Any, failed: Sequence[str], trials: Sequence[Planned] = ()) -> list[Diagnosis]:
     """The faults, or pairs of them, that reproduce a subject whose checks of these ids failed; best first."""
     right = Right()
     seen = Evidence(subject, failed, right, trials)
@@ -547,7 +534,7 @@ def in_part(seen: Evidence, suspects: Sequence[Suspect]) -> list[Diagnosis]:
 
 
 def by_area(
-    subject: Any, failed: Sequence[str], right: Right, trials: Sequence[Trial], suspects: Sequence[Suspect]
+    subject: Any, failed: Sequence[str], right: Right, trials: Sequence[Planned], suspects: Sequence[Suspect]
 ) -> list[Diagnosis]:
     """For each area in which checks failed, the faults that reproduce what failed there, or a part of it."""
     areas: dict[str, list[str]] = defaultdict(list)

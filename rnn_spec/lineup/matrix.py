@@ -37,11 +37,9 @@ import numpy as np
 
 from rnn_spec.faults import FAULTS
 from rnn_spec.faults.base import MODULE
-from rnn_spec.judge.check import Check, Memory, NotClaimed, fingerprint
-from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.session import Session
 from rnn_spec.lineup.faulty import Steps, faulty
 from rnn_spec.questions.claims import Claims
-from rnn_spec.spec.catalogue import clauses
 from rnn_spec.suite.collect import Watch, collect
 from rnn_spec.suite.launch import settled
 from rnn_spec.torch.eager import TorchSubject
@@ -53,7 +51,7 @@ if TYPE_CHECKING:
 
     from rnn_spec.faults import Fault
     from rnn_spec.questions.records import Case, Observation
-    from rnn_spec.suite.planned import Trial
+    from rnn_spec.suite.planned import Planned
 
 NAMED, ANY, BRIEF, WHOLE = "named", "any", "brief", "whole"
 """To what extent a fault is asked: until the clause it names kills it; until any does; see above; all."""
@@ -86,35 +84,35 @@ class Baseline:
 
     def __init__(self, subject: Any) -> None:
         """Nothing has been asked yet."""
-        self.subject, self.memory = subject, Memory()
+        self.subject, self.watch = subject, Watch(subject)
+        self.session = Session(self.watch)
         self.asked: dict[str, list[Case] | None] = {}
         self.told: dict[str, tuple[Any, ...]] = {}
 
-    def asks(self, trial: Trial) -> list[Case] | None:
+    def asks(self, trial: Planned) -> list[Case] | None:
         """The cases that a check asks; empty if it looks at more than answers, None if it cannot judge."""
         if trial.id not in self.asked:
-            watch, before = Watch(self.subject), set(self.memory.observations)
-            try:
-                trial.judge(watch, self.memory)
-            except (NotClaimed, Nonconformity):  # a known failure cannot tell a fault from the right subject
-                self.asked[trial.id] = None
-            else:
+            watch, answers = self.watch, self.session.observations
+            before = set(answers)
+            watch.begin()
+            self.asked[trial.id] = None  # as a known failure cannot tell a fault from the right subject
+            if (outcome := trial.outcome(self.session)).word == "broken" and outcome.error:
+                raise outcome.error
+            if outcome.word == "passed":
                 again = len(set(watch.ran)) < len(watch.ran) or before & set(watch.ran)
-                cases = [c for c in watch.asked.values() if fingerprint(c) in self.memory.observations]
+                cases = [case for case in watch.asked.values() if case.fingerprint in answers]
                 self.asked[trial.id] = [] if watch.opened or again else cases
         return self.asked[trial.id]
 
-    def seen(self, trial: Trial, fault: Fault, wrong: Any, memory: Memory) -> bool:
+    def seen(self, trial: Planned, fault: Fault, wrong: Session) -> bool:
         """Whether the check may see a difference: some answer differs, or it looks at more than answers."""
-        cases, answers = self.asks(trial), memory.observations
+        cases, answers = self.asks(trial), wrong.observations
         for case in cases or ():
-            key = fingerprint(case)
-            right = self.memory.observations[key]
+            key = case.fingerprint
+            right = self.session.observations[key]
             if isinstance(self.subject, Steps) and not self.subject.calls((fault,), case):
                 answers[key] = right
-            if key not in answers:
-                Check(NEUTRAL, wrong, memory).remember(case)
-            if answers[key] is right:
+            if wrong.answer(case) is right:
                 continue
             if key not in self.told:
                 self.told[key] = told(right)
@@ -148,16 +146,15 @@ class Matrix:
     def row(self, fault: Fault, extent: str = WHOLE) -> Row:
         """Run the checks on one fault, to an extent."""
         started, row = time.perf_counter(), Row(fault.name, fault.clause)
-        wrong, memory = self.wrong(fault), Memory()
         baseline = self.baseline(fault)
-        memory.expectations = baseline.memory.expectations
+        wrong = Session(self.wrong(fault), baseline.session.expectations)
         with np.errstate(all="ignore"):
             for test in sorted(self.tests, key=lambda test: self.tests[test][0].clause != fault.clause):
                 named = self.tests[test][0].clause == fault.clause
                 if (extent == NAMED and (row.killed or not named)) or (extent == ANY and row.failed):
                     break
                 for trial in self.tests[test]:
-                    if baseline.seen(trial, fault, wrong, memory) and fails(trial, wrong, memory, row):
+                    if baseline.seen(trial, fault, wrong) and fails(trial, wrong, row):
                         break
                     if extent == BRIEF and not named and baseline.asks(trial) is not None:
                         break
@@ -171,19 +168,15 @@ def claiming(subject: Any, claims: Claims) -> Any:
     return subject
 
 
-def fails(trial: Trial, wrong: Any, memory: Memory, row: Row) -> bool:
+def fails(trial: Planned, wrong: Session, row: Row) -> bool:
     """Call one check on a faulty subject, and note in the row what comes of it."""
-    try:
-        trial.judge(wrong, memory)
-    except Nonconformity:
+    outcome = trial.outcome(wrong)
+    if outcome.word == "failed":
         row.failed.append(trial.id)
         row.killed_by.setdefault(trial.clause, []).append(trial.test)
-        return True
-    except NotClaimed:
-        return False
-    except Exception as e:  # a check must fail on a wrong answer, and never break on it
-        row.broken.append(f"{trial.id}: {type(e).__name__}: {e}")
-    return False
+    elif outcome.word == "broken":  # a check must fail on a wrong answer, and never break on it
+        row.broken.append(f"{trial.id}: {type(outcome.error).__name__}: {outcome.error}")
+    return outcome.word == "failed"
 
 
 def told(answer: Observation) -> tuple[Any, ...]:
@@ -194,7 +187,6 @@ def told(answer: Observation) -> tuple[Any, ...]:
     return (facts, a.dtypes, list((a.parameters or {}).items()), a.aliases, a.drew, a.error, a.unsupported)
 
 
-NEUTRAL = clauses()["SHP-06"]  # every subject claims it
 TOGETHER = 4
 """How many faults one process takes at a time: neighbours name one clause, whose checks it has then met."""
 _matrix: list[Matrix] = []

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_spec.judge.check import Check, Memory
-from rnn_spec.judge.compare import Nonconformity, compare
+from rnn_spec.judge.compare import Nonconformity, comparisons
+from rnn_spec.judge.session import Session
 from rnn_spec.questions.expect import expect
 from rnn_spec.questions.product import Recipe
 from rnn_spec.questions.records import Bound, Case, Error, Observation
-from rnn_spec.spec.catalogue import clauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, Bound]
 
-NEUTRAL = clauses()["SHP-06"]  # every subject claims it
 
 RECIPES = (
     "cell-L1-relu-nobias",
@@ -308,10 +306,10 @@ class Raised:
         return "\n".join(filter(None, (f"{self.why}: {self.case}: {self.error}", self.error.traceback)))
 
 
-def ask(check: Check, asked: Sequence[Case]) -> Iterator[tuple[Case, Observation]]:
+def ask(session: Session, asked: Sequence[Case]) -> Iterator[tuple[Case, Observation]]:
     """Each case with its answer, until the adapter is surely wrong."""
     for case in asked:
-        answer = check.remember(case)
+        answer = session.answer(case)
         yield case, answer
         if answer.error and answer.error.phase == "adapter":
             return
@@ -343,8 +341,7 @@ def smoke(subject: Subject) -> Smoke:
     """Ask the cases."""
     if not (asked := cases(subject)):
         return Smoke(0, ())
-    check = Check(NEUTRAL, subject, Memory())
-    answered = list(ask(check, asked))
+    answered = list(ask(Session(subject), asked))
     answered = [(case, answer) for case, answer in answered if not answer.unsupported]
     failures = [
         (case.id, sentence) for case, answer in answered if (sentence := wrong(answer, expect(case).arrays))
@@ -382,14 +379,7 @@ def wrong(answer: Observation, expected: Arrays) -> str:
     """What is wrong with an answer, or nothing."""
     if answer.error:
         return str(answer.error)
-    arrays = answer.arrays()
-    for name, bound in expected.items():
-        if name not in arrays:
-            return f"the answer has no {name}"
-        try:
-            comparison = compare(name, arrays[name], bound)
-        except Nonconformity as e:
-            return str(e)
-        if not comparison.holds:
-            return str(comparison)
-    return ""
+    try:
+        return next((str(c) for c in comparisons(answer.arrays(), expected) if not c.holds), "")
+    except Nonconformity as e:
+        return str(e)

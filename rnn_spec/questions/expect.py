@@ -18,20 +18,29 @@ if TYPE_CHECKING:
     from rnn_spec.questions.records import Case
 
 
+def answer(case: Case, arithmetic: Any, masks: Sequence[np.ndarray] | None = None) -> dict[str, Any]:
+    """output, h_n and, with cotangents, every gradient, by name, as the spec has them in an arithmetic."""
+    rnn = RNN(case.config, case.parameters, arithmetic)
+    output, h_n = rnn.forward(case.input, case.h_0, case.lengths, masks)
+    gradients = pulled_back(case, Adjoint(rnn), masks)
+    return {"output": output, "h_n": h_n, **{f"grad {name}": g for name, g in gradients.items()}}
+
+
+def pulled_back(case: Case, adjoint: Adjoint, masks: Sequence[np.ndarray] | None = None) -> dict[str, Any]:
+    """The gradients that the case asks for, by what they are of, after the forward pass; none of no h_0."""
+    if (g := case.cotangents) is None:
+        return {}
+    found = adjoint.backward(g.output, g.h_n, case.lengths, masks)
+    return {name: value for name, value in found.items() if name != "h_0" or case.h_0 is not None}
+
+
 @np.errstate(over="ignore", invalid="ignore")  # infinities and NaN are numbers here (step 6 of the bound)
 def expect(case: Case, masks: Sequence[np.ndarray] | None = None) -> Expectation:
     """What a correct implementation answers: output, h_n and, with cotangents, every gradient.
 
     `masks` are what dropout kept (see `reveal.masks`); they are needed where `case.dropping`.
     """
-    rnn = RNN(case.config, case.parameters, BoundedArithmetic(case.dtype))
-    output, h_n = rnn.forward(case.input, case.h_0, case.lengths, masks)
-    arrays = {"output": output, "h_n": h_n}
-    if case.cotangents is not None:
-        g = Adjoint(rnn).backward(case.cotangents.output, case.cotangents.h_n, case.lengths, masks)
-        arrays |= {f"grad {name}": value for name, value in g.items()}
-        if case.h_0 is None:
-            del arrays["grad h_0"]
+    arrays = answer(case, BoundedArithmetic(case.dtype), masks)
     known = arrays.keys() - reveal.hidden(case)
     return Expectation({name: _bound(value) for name, value in arrays.items() if name in known})
 

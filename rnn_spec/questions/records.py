@@ -9,8 +9,10 @@ Case serves every dtype without rounding. `rnn_spec.far.wire` reads these annota
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -111,6 +113,17 @@ class Case:
             or bool(self.deeds or self.route),
         }
         return frozenset({"cell"} | {level for level, needed in needs.items() if needed})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The id, and a digest of all that is asked: no two questions have one."""
+        c, held = self.cotangents, hashlib.blake2b(digest_size=8)
+        arrays = [*self.given.values(), self.lengths, *(vars(c).values() if c else ())]
+        for x in (*arrays, *(a for call in self.calls for a in (call.input, call.h_0))):
+            held.update(b"-" if x is None else f"{x.dtype}{x.shape}".encode() + x.tobytes())
+        told = [e if isinstance(e, str) else e.training for e in self.earlier]
+        held.update(repr((self.config, self.training, self.dtype, self.seed, told, self.route)).encode())
+        return f"{self.id} {held.hexdigest()}"
 
     @property
     def dropping(self) -> bool:

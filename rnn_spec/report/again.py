@@ -8,8 +8,9 @@ import click
 
 from rnn_spec.cli.base import CONFORMS, FAILS, CouldNotRun
 from rnn_spec.far import wire
-from rnn_spec.judge.check import Check, NotClaimed, WrongAdapter
+from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.session import NotClaimed, Session, WrongAdapter
 from rnn_spec.report import question
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.base import SubjectError
@@ -59,12 +60,13 @@ def settle(asked: Question, subject: Subject) -> int:
 
 def judge(asked: Question, subject: Subject) -> None:
     """By the bounds in the file; where there are none, by the check itself. Raises as a check does."""
+    session = Session(subject)
     if (bound := asked.bound) is None:
         found = next((t for t in trials.collect(subject.claims) if t.id == asked.check), None)
         if found is None:
             raise CouldNotRun(f"this rnn-spec has no check {asked.check!r}")
-        return found.judge(subject)
-    check = Check(clauses()[asked.clause], subject)
+        return found.run(Check(clauses()[found.clause], session))
+    check = Check(clauses()[asked.clause], session)
     arrays = check.ask(asked.case, shaped=False).arrays()
     check.holds(asked.array in arrays, f"the answer has no {asked.array}")
     return check.within(str(asked.array), arrays[str(asked.array)], bound)

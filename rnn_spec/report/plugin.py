@@ -45,10 +45,7 @@ class Report:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The table by area, the failures, and where results.json lies."""
         recorder = self.recorder
-        if recorder.refused:
-            terminalreporter.write_line("")
-            terminalreporter.write_line(f"rnn-spec: {recorder.refused}", red=True)
-        elif recorder.results.verdicts:
+        if recorder.results.verdicts and not recorder.refused:
             console = Console(file=terminalreporter._tw._file, width=max(terminalreporter._tw.fullwidth, 80))
             console.print()
             table.show(recorder.results, console, failures=self.config.getoption("tbstyle") == "no")

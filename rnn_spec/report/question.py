@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rnn_spec.far import wire
-from rnn_spec.judge.check import fingerprint
 from rnn_spec.judge.compare import same
 from rnn_spec.questions.records import Bound, Case
 from rnn_spec.spec.catalogue import clauses
@@ -67,7 +66,7 @@ def failed_array(check: Check) -> Comparison | None:
     worst = check.worst
     if worst is None or worst.holds or check.case is None:
         return None
-    answer = check.memory.observations.get(fingerprint(check.case))
+    answer = check.session.observations.get(check.case.fingerprint)
     got = answer.arrays().get(worst.name) if answer else None
     fits = got is not None and np.ndim(got) == len(worst.index) and same(got[worst.index], worst.got)
     return worst if fits else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from rnn_spec.questions.expect import pulled_back
 from rnn_spec.questions.records import Observation
 from rnn_spec.questions.refusal import refusal
 from rnn_spec.spec.arithmetic import FORMATS, PlainArithmetic
@@ -46,11 +47,7 @@ class SpecSubject(Subject):
         before = self.place()
         output, h_n, masks = self.call(rnn, case.config, case.input, case.h_0, case.training, case.lengths)
         drew = before != self.place()
-        gradients = {}
-        if (g := case.cotangents) is not None:
-            gradients = self.adjoint(rnn).backward(g.output, g.h_n, case.lengths, masks)
-            if case.h_0 is None:
-                del gradients["h_0"]
+        gradients = pulled_back(case, self.adjoint(rnn), masks)
         held = {**case.given, "output": output, "h_n": h_n}
         return Observation(
             output=self.rounded(output, case.dtype),

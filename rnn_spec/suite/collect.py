@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rnn_spec.judge.check import fingerprint
 from rnn_spec.questions.claims import Claims
 from rnn_spec.suite.launch import run_suite, suite
-from rnn_spec.suite.plugin import trial
+from rnn_spec.suite.plugin import planned
 from rnn_spec.suite.under_test import SESSION, UnderTest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rnn_spec.questions.records import Case, Observation
-    from rnn_spec.suite.planned import Trial
+    from rnn_spec.suite.planned import Planned
 
 
 class Watch:
@@ -28,6 +27,10 @@ class Watch:
     def __init__(self, subject: Any) -> None:
         """Watch `subject`."""
         self.subject, self.claims, self.remote = subject, subject.claims, subject.remote
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what has been asked."""
         self.asked: dict[str, Case] = {}
         self.ran: list[str] = []
         self.opened = False
@@ -41,7 +44,7 @@ class Watch:
 
     def run(self, case: Case) -> Observation:
         """Answer."""
-        self.ran.append(fingerprint(case))
+        self.ran.append(case.fingerprint)
         answer: Observation = self.subject.run(case)
         return answer
 
@@ -56,7 +59,7 @@ class Collector:
 
     def __init__(self, claims: Claims) -> None:
         """Begin empty, for a subject that claims these."""
-        self.trials: list[Trial] = []
+        self.planned: list[Planned] = []
         self.claims = claims
 
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -64,17 +67,17 @@ class Collector:
         config.stash[SESSION] = UnderTest("", claims=self.claims)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Keep the items as trials, and run none of them."""
-        self.trials = [found for item in session.items if (found := trial(item))]
+        """Keep the items as planned checks, and run none of them."""
+        self.planned = [found for item in session.items if (found := planned(item))]
         return True
 
 
-def collect(claims: Claims | None = None, *, exhaustive: bool = False) -> list[Trial]:
+def collect(claims: Claims | None = None, *, exhaustive: bool = False) -> list[Planned]:
     """Every check of a standard or of an exhaustive run, as a subject with these claims is asked; of any."""
     collector = Collector(claims or Claims())
     with contextlib.redirect_stdout(io.StringIO()), apart():
         run_suite(["--exhaustive"] if exhaustive else [], plugins=[collector])
-    return collector.trials
+    return collector.planned
 
 
 @contextlib.contextmanager

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
-from rnn_spec.judge.check import Memory, NotClaimed
-from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.session import Session
 from rnn_spec.questions.product import Recipe
 from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.suite import collect as trials
@@ -25,10 +23,10 @@ def case_of(id: str, subject: Subject) -> Case:
     everything = trials.collect(subject.claims)
     near = [trial for trial in everything if base in trial.id]
     for judged, checks in ((subject, near), (SpecSubject(), near), (SpecSubject(), everything)):
-        watch, memory = trials.Watch(judged), Memory()
+        watch = trials.Watch(judged)
+        session = Session(watch)
         for trial in checks:
-            with contextlib.suppress(NotClaimed, Nonconformity):
-                trial.judge(watch, memory)
+            trial.outcome(session)
             if id in watch.asked:
                 return watch.asked[id]
     raise ValueError(f"no check derives a case {id!r} from {base}, as this subject answers and is asked")

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     import pytest
 
     from rnn_spec.judge.check import Check
-    from rnn_spec.judge.compare import Nonconformity
     from rnn_spec.subjects.base import Subject
-    from rnn_spec.suite.planned import Trial
+    from rnn_spec.suite.planned import Planned
     from rnn_spec.suite.under_test import UnderTest
 
 
@@ -52,7 +51,7 @@ def parametrize(
         checks = _checks(subject, known, clauses)
     except (KnownError, SubjectError) as e:
         raise pytest.Collector.CollectError(f"rnn_spec.parametrize: {e}") from e
-    return pytest.mark.parametrize("check", checks, ids=[c.trial.id for c in checks])
+    return pytest.mark.parametrize("check", checks, ids=[c.planned.id for c in checks])
 
 
 def _checks(subject: Any, known: str | PathLike[str] | None, clauses: Sequence[str]) -> list[Asked]:
@@ -87,43 +86,40 @@ def _checks(subject: Any, known: str | PathLike[str] | None, clauses: Sequence[s
 class Asked:
     """A check of the suite, and whom it asks."""
 
-    trial: Trial
+    planned: Planned
     under_test: UnderTest
 
     def __call__(self) -> None:
         """Ask; what comes of it is pytest's: passed, failed with an explanation, skipped or xfailed."""
         import pytest
 
-        from rnn_spec.judge.check import Check, NotClaimed, Unsupported, WrongAdapter
-        from rnn_spec.judge.compare import Nonconformity
+        from rnn_spec.judge.session import WrongAdapter
         from rnn_spec.spec.catalogue import clauses
 
-        error = check = None
-        try:
-            check = Check(clauses()[self.trial.clause], self.under_test.subject, self.under_test.memory)
-            self.trial.run(check)
-        except NotClaimed as e:
-            if isinstance(e, Unsupported) and not self.under_test.claims.declared(str(e)):
-                pytest.fail(f"claimed, and not answered: {e}", pytrace=False)
-            pytest.skip(str(e))
-        except Nonconformity as e:
-            error = e
-        outcome, row = self.under_test.expected.settle(self.trial.id, None if error is None else str(error))
-        if row and outcome == "known" and not isinstance(error, WrongAdapter):
+        outcome = self.planned.outcome(self.under_test.session)
+        word, row = outcome.settle(self.planned.id, self.under_test.expected)
+        if word == "broken" and outcome.error:
+            raise outcome.error
+        if word == "unsupported" and not self.under_test.claims.declared(str(outcome.error)):
+            pytest.fail(f"claimed, and not answered: {outcome.error}", pytrace=False)
+        if word in ("unsupported", "not claimed"):
+            pytest.skip(str(outcome.error))
+        if row and word == "known" and not isinstance(outcome.error, WrongAdapter):
             pytest.xfail(f"{row.id}: {row.happens}")
-        if error and check and check.clause.force == "SHOULD":
-            pytest.xfail(f"{check.clause.id} (SHOULD): {error}")
-        if error and check:
-            pytest.fail(_explained(check, error), pytrace=False)
+        clause = clauses()[self.planned.clause]
+        if outcome.error and clause.force == "SHOULD":
+            pytest.xfail(f"{clause.id} (SHOULD): {outcome.error}")
+        if outcome.error and outcome.check:
+            pytest.fail(_explained(outcome.check, outcome.error), pytrace=False)
         if row:
             pytest.fail(f"known failure {row.id!r} passes: take it out of {row.file}", pytrace=False)
 
     def __repr__(self) -> str:
         """Its id."""
-        return self.trial.id
+        return self.planned.id
 
 
-def _explained(check: Check, error: Nonconformity) -> str:
+def _explained(check: Check, error: BaseException) -> str:
     """The text of a failure, with the traceback if the subject raised."""
     from rnn_spec.judge.verdict import explain
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 UNUSED = ("cacheprovider", "faulthandler", "logging", "threadexception", "unraisableexception")
 """What of pytest the command does without: it costs time around every check."""
-PLUGINS = ("xdist.plugin", "rnn_spec.suite.plugin", "rnn_spec.report.plugin")
-"""What pytest runs with, and nothing else: the report is of an outer ring, and known by its name alone."""
+PLUGINS = ("xdist.plugin", "rnn_spec.suite.plugin")
+"""What pytest runs with, and nothing else."""
 
 
 def suite() -> Path:

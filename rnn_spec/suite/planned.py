@@ -1,4 +1,4 @@
-"""A conformance test as it is called: a function, its parameters, and the check in its hand."""
+"""A check that is planned: a conformance test with its parameters; and what becomes of it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,38 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rnn_spec.judge.check import Check, NoGradients, NotClaimed, Unsupported
+from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.session import NoGradients, NotClaimed, Unsupported
 from rnn_spec.spec.catalogue import clauses
 
 if TYPE_CHECKING:
-    from rnn_spec.judge.check import Answers, Memory
+    from rnn_spec.judge.known import Expected, Known
+    from rnn_spec.judge.session import Session
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a check, of `judge.verdict.OUTCOMES`; the Check as it was left, and what it raised."""
+
+    word: str
+    check: Check | None = None
+    error: BaseException | None = None
+
+    @property
+    def difference(self) -> str | None:
+        """What differs, if the check failed."""
+        return str(self.error) if self.word == "failed" else None
+
+    def settle(self, id: str, expected: Expected) -> tuple[str, Known | None]:
+        """The outcome of the check of this id in view of what is expected to fail, and which failure is."""
+        if self.word not in ("passed", "failed"):
+            return self.word, None
+        return expected.settle(id, self.difference)
 
 
 @dataclass
-class Trial:
+class Planned:
     """One check of the suite. `arguments` are its parameters, with a Recipe under ``case``."""
 
     id: str
@@ -29,9 +51,21 @@ class Trial:
         """The id without parameters."""
         return self.id.partition("[")[0]
 
-    def judge(self, subject: Answers, memory: Memory | None = None) -> None:
-        """Run on a subject, whose answers `memory` may hold; raises as `run` does, and as a Check does."""
-        self.run(Check(clauses()[self.clause], subject, memory))
+    def outcome(self, session: Session) -> Outcome:
+        """Ask, and say what becomes of it: the one place where what a check raises is told apart."""
+        check = None
+        try:
+            check = Check(clauses()[self.clause], session)
+            self.run(check)
+        except Unsupported as e:
+            return Outcome("unsupported", check, e)
+        except NotClaimed as e:
+            return Outcome("not claimed", check, e)
+        except Nonconformity as e:
+            return Outcome("failed", check, e)
+        except Exception as e:  # which says nothing of the subject
+            return Outcome("broken", check, e)
+        return Outcome("passed", check)
 
     def run(self, check: Check) -> None:
         """Call the test with its case and its parameters; raises as it does.

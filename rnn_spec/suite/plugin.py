@@ -21,26 +21,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rnn_spec.judge.check import Check, NotClaimed, Unsupported, WrongAdapter
-from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.known import KnownError, read
+from rnn_spec.judge.session import Unsupported, WrongAdapter
 from rnn_spec.judge.verdict import Verdict, explain
 from rnn_spec.questions import product
 from rnn_spec.questions.claims import Claims
 from rnn_spec.questions.records import LEVELS
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects import registry
-from rnn_spec.suite.planned import Trial, check_id
+from rnn_spec.suite.planned import Outcome, Planned, check_id
 from rnn_spec.suite.recorder import Recorder
 from rnn_spec.suite.under_test import OWN, SESSION, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
+    from rnn_spec.judge.check import Check
     from rnn_spec.questions.product import Recipe
 
 RESULTS = "rnn-spec-results"
-_key = pytest.StashKey[Check]()
+pytest_plugins = ["rnn_spec.report.plugin"]
+"""What an outer ring adds to a run, known by its name alone."""
+_key = pytest.StashKey[Outcome]()
 _undisturbed = pytest.StashKey[bool]()
 
 
@@ -139,13 +141,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item in kept]
 
 
-def trial(item: pytest.Item) -> Trial | None:
+def planned(item: pytest.Item) -> Planned | None:
     """The check that an item is, or None for a test of another kind."""
     mark = item.get_closest_marker("clause")
     if mark is None or not isinstance(item, pytest.Function):
         return None
     arguments = dict(item.callspec.params) if hasattr(item, "callspec") else {}
-    return Trial(check_id(item.nodeid), mark.args[0], item.obj, arguments, item._fixtureinfo.argnames)
+    return Planned(check_id(item.nodeid), mark.args[0], item.obj, arguments, item._fixtureinfo.argnames)
 
 
 QUIET = ("_pytest.", "xdist.", "rnn_spec.", "_hypothesis_pytestplugin")
@@ -176,7 +178,7 @@ def check() -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     """Call a check directly: it needs no fixture, and thousands of checks would feel what fixtures cost."""
-    if trial(item) is None or not undisturbed(item.config):
+    if planned(item) is None or not undisturbed(item.config):
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     call = partial(pytest_pyfunc_call, item)
@@ -190,7 +192,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Item) -> bool | None:
     """Ask the subject what a check asks."""
-    item, found = pyfuncitem, trial(pyfuncitem)
+    item, found = pyfuncitem, planned(pyfuncitem)
     if found is None:
         return None
     under_test = session_of(item.config)
@@ -199,67 +201,74 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Item) -> bool | None:
         del item.stash[_key]
     told = {"subject": under_test.version, "title": under_test.subject.title}
     item.user_properties += (*told.items(), ("introduction", under_test.introduction))
-    item.stash[_key] = check = Check(clauses()[found.clause], under_test.subject, under_test.memory)
-    found.run(check)
+    item.stash[_key] = outcome = found.outcome(under_test.session)
+    if outcome.error is not None:
+        raise outcome.error
     return True
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Turn what a check raised into its verdict: failed with an explanation, or not claimed."""
+    """Turn what became of a check into its verdict: failed with an explanation, or not claimed."""
     report: Any = yield
-    found, error = item.stash.get(_key, None), call.excinfo and call.excinfo.value
-    mark = item.get_closest_marker("clause")
-    if mark is None or call.when != "call":
+    if item.get_closest_marker("clause") is None or call.when != "call":
         return report
+    error = call.excinfo and call.excinfo.value
+    outcome = item.stash.get(_key, Outcome("passed"))
+    if error is not outcome.error:  # raised around the check
+        outcome = Outcome("broken", outcome.check, error)
+    if sentence := could_not_run(error, outcome.check):
+        report.user_properties.append(("could not run", sentence))
+        report.longrepr = sentence
+        return report
+    report.user_properties.append(("verdict", vars(verdict(item, report, outcome))))
+    return report
+
+
+def could_not_run(error: BaseException | None, check: Check | None) -> str | None:
+    """Why nothing can be judged any more: there is no subject, or its adapter is wrong; or None."""
     if isinstance(error, registry.SubjectError):
-        report.user_properties.append(("could not run", str(error)))
-        report.longrepr = str(error)
-        return report
-    if isinstance(error, WrongAdapter) and found and found.case:
-        traceback = found.error.traceback if found.error else ""
-        sentence = f"the adapter is wrong: at the case {found.case.id} it {error}"
-        report.longrepr = "\n".join(filter(None, (sentence, traceback)))
-        report.user_properties.append(("could not run", report.longrepr))
-        return report
-    if isinstance(error, NotClaimed):
-        report.outcome, report.longrepr = "skipped", (str(item.path), 0, str(error))
-    message, script = "", None
-    if report.failed:
-        id = found.case.id if found and found.case else None
-        if isinstance(error, Nonconformity) and found:
-            hook = item.config.hook.pytest_rnn_spec_failed
-            script, see = hook(item=item, check=found, difference=str(error)) or (None, None)
-            message = explain(found.clause, id, str(error), see)
-            report.longrepr = message
-        else:  # not the subject's failure but the check's own: keep pytest's traceback
-            message = f"{mark.args[0]}: the check itself broke: {report.longreprtext}"
-    elif report.skipped:
-        message = report.longrepr[2].removeprefix("Skipped: ")
-    difference = str(error) if isinstance(error, Nonconformity) else None
-    expectation = None
-    if found and (report.passed or difference is not None):
-        outcome, expectation = item.config.stash[SESSION].expected.settle(check_id(item.nodeid), difference)
-        if expectation and outcome == "known":
-            report.outcome, report.wasxfail, message = "skipped", expectation.id, expectation.happens
-        elif expectation and report.passed:
-            message = f"known failure {expectation.id!r} passes: take it out of {expectation.file}"
-            report.outcome, report.longrepr = "failed", message
-    verdict = Verdict(
-        check=check_id(item.nodeid),
+        return str(error)
+    if not isinstance(error, WrongAdapter) or check is None or check.case is None:
+        return None
+    traceback = check.error.traceback if check.error else ""
+    sentence = f"the adapter is wrong: at the case {check.case.id} it {error}"
+    return "\n".join(filter(None, (sentence, traceback)))
+
+
+def verdict(item: pytest.Item, report: Any, outcome: Outcome) -> Verdict:
+    """The verdict of a check, and pytest's report made to say the same."""
+    mark: Any = item.get_closest_marker("clause")
+    check, id = outcome.check, check_id(item.nodeid)
+    word, known = outcome.settle(id, item.config.stash[SESSION].expected)
+    case = check.case.id if check and check.case else None
+    message, script = str(outcome.error or ""), None
+    if word == "broken":  # not the subject's failure but the check's own: keep pytest's traceback
+        message = f"{mark.args[0]}: the check itself broke: {report.longreprtext}"
+    elif outcome.difference is not None and check:
+        hook = item.config.hook.pytest_rnn_spec_failed
+        script, see = hook(item=item, check=check, difference=outcome.difference) or (None, None)
+        message = report.longrepr = explain(check.clause, case, outcome.difference, see)
+    elif word in ("not claimed", "unsupported"):
+        report.outcome, report.longrepr = "skipped", (str(item.path), 0, message)
+    if known and word == "known":
+        report.outcome, report.wasxfail, message = "skipped", known.id, known.happens
+    elif known and report.passed:
+        message = f"known failure {known.id!r} passes: take it out of {known.file}"
+        report.outcome, report.longrepr = "failed", message
+    return Verdict(
+        check=id,
         clause=mark.args[0],
-        outcome=_outcome(report, error),
-        case=found.case.id if found and found.case else None,
-        headroom=found.headroom if found else None,
+        outcome=word,
+        case=case,
+        headroom=check.headroom if check else None,
         message=message,
         reproduction=script,
-        known=expectation.id if expectation else None,
-        difference=difference or "",
-        level=level(mark.args[0], found, error),
-        traceback=found.error.traceback if report.failed and found and found.error else "",
+        known=known.id if known else None,
+        difference=outcome.difference or "",
+        level=level(mark.args[0], check, outcome.error),
+        traceback=check.error.traceback if report.failed and check and check.error else "",
     )
-    report.user_properties.append(("verdict", vars(verdict)))
-    return report
 
 
 def level(clause: str, check: Check | None, error: object) -> str:
@@ -274,17 +283,3 @@ def level(clause: str, check: Check | None, error: object) -> str:
         return "gradients"
     of_case = check.case.levels - {"gradients"} if check and check.case else frozenset()
     return max({clauses()[clause].level} | of_case, key=LEVELS.index)
-
-
-def _outcome(report: pytest.TestReport, error: object) -> str:
-    if error and not isinstance(error, NotClaimed | Nonconformity):
-        return "broken"
-    if not report.skipped:
-        return report.outcome
-    return (
-        "known"
-        if hasattr(report, "wasxfail")
-        else "unsupported"
-        if isinstance(error, Unsupported)
-        else "not claimed"
-    )

@@ -171,3 +171,9 @@ class Recorder:
         """What of the subject's own file of known failures was not seen."""
         own = [k for k in self.config.stash[OWN] if k.applies(self.title, self.results.version)]
         return unmet(own, self.results.verdicts)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say why nothing could be judged, if so."""
+        if self.refused:
+            terminalreporter.write_line("")
+            terminalreporter.write_line(f"rnn-spec: {self.refused}", red=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rnn_spec.judge.check import Memory
 from rnn_spec.judge.known import Expected
+from rnn_spec.judge.session import Session
 from rnn_spec.questions.claims import Claims
 from rnn_spec.subjects import registry
 from rnn_spec.subjects.base import version_of
@@ -28,7 +28,7 @@ class UnderTest:
 
     def __init__(self, name: str, own: tuple[Known, ...] = (), claims: Claims | None = None) -> None:
         """Remember the name, and which failures are known to its own people; or, with `claims`, be nobody."""
-        self.name, self.memory, self.owed = name, Memory(), Counter[str]()
+        self.name, self.owed = name, Counter[str]()
         self.own, self.nobody = own, claims
         self.refusal: registry.SubjectError | None = None
 
@@ -41,6 +41,11 @@ class UnderTest:
             except registry.SubjectError as e:
                 self.refusal = e
         raise self.refusal
+
+    @cached_property
+    def session(self) -> Session:
+        """What it has been asked, and has answered."""
+        return Session(self.subject)
 
     @cached_property
     def claims(self) -> Claims:

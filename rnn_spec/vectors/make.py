@@ -15,11 +15,10 @@ import msgspec
 import numpy as np
 
 from rnn_spec.questions import reveal
+from rnn_spec.questions.expect import answer
 from rnn_spec.questions.records import LEVELS, Bound, Case, Observation
 from rnn_spec.questions.refusal import refusal
 from rnn_spec.spec.arithmetic import FORMATS, Bounded, BoundedArithmetic, HighPrecision
-from rnn_spec.spec.gradient import Adjoint
-from rnn_spec.spec.model import RNN
 from rnn_spec.vectors import records
 from rnn_spec.vectors.questions import FLAGS, QUESTIONS, Question, flags, one_term, topics
 from rnn_spec.vectors.records import DTYPES, FORMAT, IDS, SCHEMA, VectorError
@@ -48,24 +47,13 @@ class Bounding(BoundedArithmetic):
         return Bounded(found.value, np.where(nothing, 0.0, found.error), self.format)
 
 
-def answer(case: Case, arithmetic: Any) -> dict[str, Any]:
-    """Output, h_n and the gradients that the case asks for, in this arithmetic."""
-    rnn, masks = RNN(case.config, case.parameters, arithmetic), reveal.masks(case, Observation())
-    output, h_n = rnn.forward(case.input, case.h_0, case.lengths, masks)
-    arrays = {"output": output, "h_n": h_n}
-    if (g := case.cotangents) is not None:
-        found = Adjoint(rnn).backward(g.output, g.h_n, case.lengths, masks)
-        given = {name: value for name, value in found.items() if name != "h_0" or case.h_0 is not None}
-        arrays |= {f"grad {name}": value for name, value in given.items()}
-    return arrays
-
-
 @np.errstate(over="ignore", invalid="ignore")
 def exact(case: Case, bits: int = BITS) -> dict[str, dict[str, Bound]]:
     """Every expected array, correctly rounded, with its bounds by dtype; ValueError where it is unproven."""
     high = HighPrecision(bits)
-    balls = answer(case, high)
-    bounded = {dtype: answer(case, Bounding(dtype)) for dtype in DTYPES}
+    masks = reveal.masks(case, Observation())
+    balls = answer(case, high, masks)
+    bounded = {dtype: answer(case, Bounding(dtype), masks) for dtype in DTYPES}
     found: dict[str, dict[str, Bound]] = {}
     for name, ball in balls.items():
         by_dtype = {dtype: arrays[name].rounded() for dtype, arrays in bounded.items()}

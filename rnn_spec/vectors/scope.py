@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_spec.faults.base import MODULE
-from rnn_spec.judge.check import Check, NotClaimed
 from rnn_spec.judge.compare import Nonconformity, same
+from rnn_spec.judge.session import NotClaimed, Session
 from rnn_spec.questions.product import Recipe, standard
 from rnn_spec.questions.ragged import ragged
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.vectors.questions import UNSHOWN, Question
 from rnn_spec.vectors.records import DTYPES
-from rnn_spec.vectors.verify import NEUTRAL, Asked
+from rnn_spec.vectors.verify import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,5 +87,5 @@ def _deterministic() -> list[Case]:
 def _differs(wrong: Any, right: Any, case: Case) -> bool:
     """Whether two subjects answer a case with other numbers, or refuse it in other words."""
     with np.errstate(all="ignore"):
-        a, b = (Check(NEUTRAL, subject).remember(case) for subject in (wrong, right))
+        a, b = (Session(subject).answer(case) for subject in (wrong, right))
     return not (same(dict(a.arrays()), dict(b.arrays())) and a.error == b.error)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_spec.judge.check import Check, NotClaimed
-from rnn_spec.judge.compare import Nonconformity
-from rnn_spec.spec.catalogue import clauses
+from rnn_spec.judge.compare import Nonconformity, comparisons
+from rnn_spec.judge.session import NotClaimed, Session
 from rnn_spec.vectors.records import DTYPES
 
 if TYPE_CHECKING:
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
     from rnn_spec.questions.records import Bound, Case
     from rnn_spec.vectors.records import File, Vector
-
-NEUTRAL = clauses()["SHP-06"]  # every subject claims it
 
 
 @dataclass(frozen=True)
@@ -44,29 +41,32 @@ class Asked:
 
         A subject that claims no gradients is asked for output and h_n alone.
         """
-        check = Check(NEUTRAL, subject)
+        session = Session(subject)
         if missing := set(self.vector.levels) - {"gradients"} - subject.levels:
             raise NotClaimed(f"not claimed: {', '.join(sorted(missing))}")
-        case = check.claimed(self.case)
-        moved = self.case.cotangents is not None and case is not self.case  # other cotangents than the stored
+        case = session.claimed(self.case)
+        observation = session.answer(case)
+        if observation.unsupported:
+            raise NotClaimed(f"not claimed: {observation.unsupported}")
         if self.expected is None:
-            observation = check.remember(case)
-            if observation.unsupported:
-                raise NotClaimed(f"not claimed: {observation.unsupported}")
             if observation.error is None:
                 raise Nonconformity(f"accepted, and has to be refused: {self.vector.refused.sentence}")  # type: ignore[union-attr]
             return 0.0
+        if observation.error is not None:
+            raise Nonconformity(f"raised {observation.error}")
+        moved = self.case.cotangents is not None and case is not self.case  # other cotangents than the stored
+        expected = {
+            name: bound
+            for name, bound in self.expected.items()
+            if not name.startswith("grad ")
+            or not (case.cotangents is None or moved or not session.claims.gives(name))
+        }
         with np.errstate(all="ignore"):
-            arrays = check.ask(case, shaped=False).arrays()
-            for name, expected in self.expected.items():
-                if name.startswith("grad ") and (
-                    case.cotangents is None or moved or not check.claims.gives(name)
-                ):
-                    continue
-                if name not in arrays:
-                    raise Nonconformity(f"the answer has no {name}")
-                check.within(name, arrays[name], expected)
-        return check.headroom or 0.0
+            found = [*comparisons(observation.arrays(), expected)]
+        for comparison in found:
+            if not comparison.holds:
+                raise Nonconformity(str(comparison), comparison.name)
+        return max((comparison.headroom for comparison in found), default=0.0)
 
 
 @dataclass

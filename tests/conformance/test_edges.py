@@ -418,7 +418,7 @@ def test_gradients_through_views(case, view, check):
 def refused(check, case):
     """The error with which the subject refused the case; Nonconformity if it answered."""
     case = check.claimed(case)
-    error = check.remember(case).error
+    error = check.session.answer(case).error
     check.holds(error is not None, f"input of shape {case.input.shape} is accepted")
     check.holds(error.phase not in ("worker", "adapter"), f"{error.type}: {error.message}")
     return error

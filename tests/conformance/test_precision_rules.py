@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rnn_spec.judge.check import NotClaimed
 from rnn_spec.judge.module import numbers
 from rnn_spec.judge.operations import CHANGED
+from rnn_spec.judge.session import NotClaimed
 from rnn_spec.judge.state import State, answering
 from rnn_spec.questions.expect import expect
 from rnn_spec.suite.marks import clause, named

@@ -8,9 +8,9 @@ import inspect
 
 import pytest
 
-from rnn_spec.judge.check import NotClaimed
 from rnn_spec.judge.module import numbers
 from rnn_spec.judge.operations import OPERATIONS, halves
+from rnn_spec.judge.session import NotClaimed
 from rnn_spec.judge.state import State, answering
 from rnn_spec.suite.marks import clause, named
 from rnn_spec.torch.routes import NEEDS, ROUTES

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rnn_spec.judge.check import Memory, NotClaimed
-from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rnn_spec.suite.planned import Trial
+    from rnn_spec.suite.planned import Planned
 
 SUITE = '''
 import pytest
@@ -51,14 +50,7 @@ class Mine(SpecSubject):
 """
 
 
-def failing(subject: Any, trials: Iterable[Trial]) -> list[Trial]:
+def failing(subject: Any, trials: Iterable[Planned]) -> list[Planned]:
     """The checks that fail on a subject; what is not claimed does not."""
-    memory, found = Memory(), []
-    for trial in trials:
-        try:
-            trial.judge(subject, memory)
-        except Nonconformity:
-            found.append(trial)
-        except NotClaimed:
-            continue
-    return found
+    session = Session(subject)
+    return [planned for planned in trials if planned.outcome(session).word == "failed"]

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from rnn_spec.judge.check import Check, Memory, NotClaimed, Unsupported
+from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity, same
+from rnn_spec.judge.session import NotClaimed, Session, Unsupported
 from rnn_spec.questions.product import Recipe
 from rnn_spec.questions.records import Bound, Case, Error, Observation
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.base import Subject
 from rnn_spec.subjects.spec import SpecSubject
-from rnn_spec.suite.planned import Trial
+from rnn_spec.suite.planned import Planned
 from rnn_spec.suite.plugin import level
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 CASE = Recipe(num_layers=2, bidirectional=True).case()
 
 
-def check(subject: Subject, clause: str = "REC-01", memory: Memory | None = None) -> Check:
+def check(subject: Subject, clause: str = "REC-01", session: Session | None = None) -> Check:
     """A check of a clause that every subject owes."""
-    return Check(clauses()[clause], subject, memory)
+    return Check(clauses()[clause], session or Session(subject))
 
 
 class Answering(SpecSubject):
@@ -104,12 +105,13 @@ def test_unsupported_is_told_with_the_reason() -> None:
 
 
 def test_a_question_is_asked_once() -> None:
-    """Checks that share a memory look at one answer, unless one asks again."""
-    subject, memory = Answering(honest), Memory()
+    """Checks of one session look at one answer, unless one asks again."""
+    subject = Answering(honest)
+    session = Session(subject)
 
-    first = check(subject, memory=memory).ask(CASE)
-    second = check(subject, "HID-01", memory).ask(CASE)
-    check(subject, memory=memory).ask(CASE, again=True)
+    first = check(subject, session=session).ask(CASE)
+    second = check(subject, "HID-01", session).ask(CASE)
+    check(subject, session=session).ask(CASE, again=True)
 
     assert first is second
     assert subject.calls == 2
@@ -342,9 +344,9 @@ def test_subject_that_raises_in_the_backward_pass_fails_at_gradients_alone() -> 
     recipe = Recipe.parse("small-L1-tanh-float64")
 
     def outcome(clause: str, test: Callable[..., Any]) -> str:
-        trial = Trial("t", clause, test, {"case": recipe}, ("case", "check"))
+        trial = Planned("t", clause, test, {"case": recipe}, ("case", "check"))
         try:
-            trial.run(Check(clauses()[clause], RaisesBackward()))
+            trial.run(Check(clauses()[clause], Session(RaisesBackward())))
         except Nonconformity as e:
             return str(e)
         return "passed"

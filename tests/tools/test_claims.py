@@ -12,8 +12,9 @@ import pytest
 
 from rnn_spec.faults import FAULTS
 from rnn_spec.faults.base import MODULE
-from rnn_spec.judge.check import Check, Memory, NotClaimed, Unsupported
+from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.session import NotClaimed, Session
 from rnn_spec.lineup.matrix import ANY, Matrix, claiming
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.spec import SpecSubject
@@ -35,7 +36,14 @@ QUICK = (
 each = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in PROFILES]
 )
-_memory = Memory()
+_spec = Session(SpecSubject())
+
+
+def of_spec(subject: SpecSubject) -> Session:
+    """A session that shares what the spec answers and expects, which its claims do not change."""
+    session = Session(subject, _spec.expectations)
+    session.observations = _spec.observations
+    return session
 
 
 @each
@@ -43,16 +51,13 @@ def test_every_clause_has_its_question_and_a_right_layer_passes_it(name: str) ->
     """Of each clause of a claimed level that is about what is claimed, a check is asked, and none fails."""
     claims, asked, failed = PROFILES[name], Counter[str](), []
     subject = claiming(SpecSubject(), claims)
+    session = of_spec(subject)
     for trial in collect(claims):
-        try:
-            trial.judge(subject, _memory)
+        outcome = trial.outcome(session)
+        if outcome.word in ("passed", "unsupported"):  # of the Python class, which the spec has not
             asked[trial.clause] += 1
-        except Unsupported:  # of the Python class, which the spec has not
-            asked[trial.clause] += 1
-        except NotClaimed:
-            continue
-        except Nonconformity as e:
-            failed.append(f"{trial.id}: {e}")
+        elif outcome.word != "not claimed":
+            failed.append(f"{trial.id}: {outcome.error}")
 
     assert failed == []
     owed = {id for id, clause in clauses().items() if not claims.without(clause)}
@@ -79,8 +84,7 @@ def shows(fault: Fault, claims: Claims, matrix: Matrix) -> bool:
     """Whether the answer to some case within the claims is wrong, or a fact of it another."""
     right, wrong = matrix.spec.subject, claiming(matrix.wrong(fault), claims)
     for case in filterfalse(claims.outside, population()):
-        check = Check(clauses()["SHP-06"], wrong, Memory())
-        check.memory.expectations = _memory.expectations
+        check = Check(clauses()["SHP-06"], Session(wrong, _spec.expectations))
         try:
             asked = check.claimed(case)
             if facts(right.run(asked)) != facts(wrong.run(asked)):
@@ -103,18 +107,16 @@ def facts(answer: Observation) -> tuple[Any, ...]:
 def population() -> list[Case]:
     """Every case that the suite asks of whoever claims everything."""
     watch = Watch(SpecSubject())
+    session = Session(watch, _spec.expectations)
     for trial in collect():
-        try:
-            trial.judge(watch, _memory)
-        except NotClaimed:
-            continue
+        trial.outcome(session)
     return [case for case in watch.asked.values() if 0 < case.input.size < 5000 and judged(case)]
 
 
 def judged(case: Case) -> bool:
     """Whether a right answer to the case alone is told right: not where masks are drawn and not revealed."""
     try:
-        Check(clauses()["SHP-06"], SpecSubject(), _memory).conforms(case, "output", "h_n")
+        Check(clauses()["SHP-06"], _spec).conforms(case, "output", "h_n")
     except Nonconformity:
         return False
     return True

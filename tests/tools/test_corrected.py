@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.suite.collect import collect
-from rnn_spec.suite.planned import Trial
+from rnn_spec.suite.planned import Planned
 from rnn_spec.torch.eager import TorchSubject
 from rnn_spec.torch.routes import NEEDS
 
@@ -206,12 +206,12 @@ ROUTES = {
 
 
 @pytest.fixture(scope="module")
-def trials() -> list[Trial]:
+def trials() -> list[Planned]:
     """The suite's checks."""
     return collect()
 
 
-def failed(cls: type, test: str, trials: list[Trial]) -> list[str]:
+def failed(cls: type, test: str, trials: list[Planned]) -> list[str]:
     """The checks of a test that fail on a class."""
     subject: Any = type("Layer", (TorchSubject,), {"module": cls})()
     ids = []
@@ -224,7 +224,7 @@ def failed(cls: type, test: str, trials: list[Trial]) -> list[str]:
 
 
 @pytest.mark.parametrize("test", WRONG)
-def test_a_check_that_torch_fails_passes_on_a_corrected_layer(test: str, trials: list[Trial]) -> None:
+def test_a_check_that_torch_fails_passes_on_a_corrected_layer(test: str, trials: list[Planned]) -> None:
     """A check that is recorded to fail in every case asks for what can be had, and for no less."""
     assert failed(torch.nn.RNN, test, trials) != []
     assert failed(Corrected, test, trials) == []
@@ -233,7 +233,7 @@ def test_a_check_that_torch_fails_passes_on_a_corrected_layer(test: str, trials:
 
 @pytest.mark.parametrize("test", ROUTES)
 def test_a_check_of_a_route_passes_on_a_right_layer_and_fails_on_a_wrong_one(
-    test: str, trials: list[Trial]
+    test: str, trials: list[Planned]
 ) -> None:
     """A check of a route passes on a layer that is right on it, and fails on one that is wrong only there."""
     for route in ("onnx", "onnx-traced") if "onnx" in test else ():
@@ -295,7 +295,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("cuda")
-def test_cuda_is_judged_with_cudnn_and_in_both_arithmetics(trials: list[Trial]) -> None:
+def test_cuda_is_judged_with_cudnn_and_in_both_arithmetics(trials: list[Planned]) -> None:
     """The checks of TF32 leave cuDNN on, choose for both libraries, and put the choice back."""
     flags = (
         torch.backends.cudnn.enabled,
@@ -320,7 +320,7 @@ PRECISION = "test_precision_rules.py::test_cuda_computes_in_the_arithmetic_chose
     ("test", "wrong"),
     [(PRECISION, Truncating), ("test_routes.py::test_cuda_answers_like_the_cpu", Unlearning)],
 )
-def test_a_check_of_cuda_can_fail(test: str, wrong: type, trials: list[Trial]) -> None:
+def test_a_check_of_cuda_can_fail(test: str, wrong: type, trials: list[Planned]) -> None:
     """A check of a device passes on torch.nn.RNN, and fails on a layer that is wrong there."""
     assert failed(torch.nn.RNN, test, trials) == []
     assert failed(wrong, test, trials) != []

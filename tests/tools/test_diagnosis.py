@@ -19,16 +19,16 @@ from tests.tools.examples import failing
 
 if TYPE_CHECKING:
     from rnn_spec.questions.records import Case, Observation
-    from rnn_spec.suite.planned import Trial
+    from rnn_spec.suite.planned import Planned
 
 
 @pytest.fixture(scope="module")
-def trials() -> list[Trial]:
+def trials() -> list[Planned]:
     """The suite's checks."""
     return collect()
 
 
-def failed(subject: Any, trials: list[Trial], clauses: set[str]) -> list[str]:
+def failed(subject: Any, trials: list[Planned], clauses: set[str]) -> list[str]:
     """The checks of these clauses that fail on a subject."""
     return [trial.id for trial in failing(subject, (t for t in trials if t.clause in clauses))]
 
@@ -51,7 +51,7 @@ NAMED = (
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_a_fault_is_named_first(name: str, trials: list[Trial]) -> None:
+def test_a_fault_is_named_first(name: str, trials: list[Planned]) -> None:
     """A subject with one named fault is told that fault."""
     fault = FAULTS[name]
     subject = faulty_spec(fault)
@@ -61,7 +61,7 @@ def test_a_fault_is_named_first(name: str, trials: list[Trial]) -> None:
     assert (fault,) == found[0].faults
 
 
-def test_two_faults_together_are_named_together(trials: list[Trial]) -> None:
+def test_two_faults_together_are_named_together(trials: list[Planned]) -> None:
     """Where no fault alone fits, the pair that does is named, even where neither explains an answer alone."""
     pair = FAULTS["w_hh-transposed"], FAULTS["h_n-directions-swapped"]
     subject = faulty_spec(*pair)
@@ -71,7 +71,7 @@ def test_two_faults_together_are_named_together(trials: list[Trial]) -> None:
     assert [set(pair)] == [set(d.faults) for d in found]
 
 
-def test_a_fault_without_a_name_is_not_given_one(trials: list[Trial]) -> None:
+def test_a_fault_without_a_name_is_not_given_one(trials: list[Planned]) -> None:
     """A subject that is wrong in a way of its own is told that no named fault fits."""
 
     class Odd(SpecSubject):
@@ -86,7 +86,7 @@ def test_a_fault_without_a_name_is_not_given_one(trials: list[Trial]) -> None:
     assert found == []
 
 
-def test_a_fault_that_is_nearly_the_subjects_is_not_named(trials: list[Trial]) -> None:
+def test_a_fault_that_is_nearly_the_subjects_is_not_named(trials: list[Planned]) -> None:
     """A subject that is a fault but for a few bounds' width is not given that fault's name."""
     fault = FAULTS["w_hh-transposed"]
 
@@ -108,7 +108,7 @@ def test_a_fault_that_is_nearly_the_subjects_is_not_named(trials: list[Trial]) -
     assert (fault,) not in [d.faults for d in diagnose(Farther(), ids, trials) if d.explained == d.failing]
 
 
-def test_lanes_that_few_cases_tell_apart_are_told_apart(trials: list[Trial]) -> None:
+def test_lanes_that_few_cases_tell_apart_are_told_apart(trials: list[Planned]) -> None:
     """Of two faults that are one at the sizes that failed, that one is named that is right at the others."""
     fault, other = FAULTS["units-past-32s-not-read"], FAULTS["units-past-8s-not-read"]
     subject = faulty_spec(fault)
@@ -119,7 +119,7 @@ def test_lanes_that_few_cases_tell_apart_are_told_apart(trials: list[Trial]) -> 
     assert (other,) not in [d.faults for d in found]
 
 
-def test_one_thing_wrong_of_several_is_named_in_part(trials: list[Trial]) -> None:
+def test_one_thing_wrong_of_several_is_named_in_part(trials: list[Planned]) -> None:
     """Where a subject ignores lengths, and has no relu besides, the first is still named."""
 
     class Partly(SpecSubject):
@@ -138,7 +138,7 @@ def test_one_thing_wrong_of_several_is_named_in_part(trials: list[Trial]) -> Non
     assert "(lengths-ignored)" in said
 
 
-def detached(name: str, trials: list[Trial], **changes: Any) -> list[str]:
+def detached(name: str, trials: list[Planned], **changes: Any) -> list[str]:
     """What is said of a subject with this fault whose backward pass gives no gradient of h_0."""
 
     class Detached(type(faulty_spec(FAULTS[name]))):  # type: ignore[misc]
@@ -151,7 +151,7 @@ def detached(name: str, trials: list[Trial], **changes: Any) -> list[str]:
     return sentences(subject, failed(subject, trials, {"GRD-01", "GRD-02", "GRD-03", "GRD-04", "GRD-05"}))
 
 
-def test_a_state_that_is_detached_is_named_without_a_gradient_of_h_0(trials: list[Trial]) -> None:
+def test_a_state_that_is_detached_is_named_without_a_gradient_of_h_0(trials: list[Planned]) -> None:
     """A fault is compared on the arrays that the subject answered, and on no others."""
     found = detached("grad-truncated-after-1", trials)
 
@@ -159,7 +159,7 @@ def test_a_state_that_is_detached_is_named_without_a_gradient_of_h_0(trials: lis
     assert not found[0].startswith("in part")
 
 
-def test_of_a_gradient_that_is_not_given_no_fault_is_told(trials: list[Trial]) -> None:
+def test_of_a_gradient_that_is_not_given_no_fault_is_told(trials: list[Planned]) -> None:
     """A layer whose upper W_ih learns from its own output, and that has no gradient of h_0, has one fault."""
     found = detached("grad-w_ih-from-own-output", trials)
 
@@ -168,14 +168,14 @@ def test_of_a_gradient_that_is_not_given_no_fault_is_told(trials: list[Trial]) -
     ]
 
 
-def test_a_layer_with_one_bias_is_told_what_is_wrong_with_its_gradient(trials: list[Trial]) -> None:
+def test_a_layer_with_one_bias_is_told_what_is_wrong_with_its_gradient(trials: list[Planned]) -> None:
     """Both of torch's bias gradients are wrong at once where a layer has one, in float32 alone, too."""
     found = detached("grad-biases-zero", trials, dtypes=("float32",))
 
     assert found[0].startswith("behaves as if: The gradient of bias_ih and of bias_hh is zero")
 
 
-def test_three_things_wrong_are_named_area_by_area(trials: list[Trial]) -> None:
+def test_three_things_wrong_are_named_area_by_area(trials: list[Planned]) -> None:
     """Where neither one fault nor two explain everything, each area is told the fault that shows there."""
     names = ("lengths-ignored", "dropout-not-scaled", "grad-biases-zero")
     subject = faulty_spec(*(FAULTS[name] for name in names))
@@ -187,7 +187,7 @@ def test_three_things_wrong_are_named_area_by_area(trials: list[Trial]) -> None:
     assert len(found) == len(names)
 
 
-def test_no_fault_is_named_in_part_that_the_subject_is_not_convicted_of(trials: list[Trial]) -> None:
+def test_no_fault_is_named_in_part_that_the_subject_is_not_convicted_of(trials: list[Planned]) -> None:
     """relu of NaN is 0, and tanh is wrong, too: nobody says that relu has another threshold."""
 
     class Mixed(SpecSubject):
@@ -207,7 +207,7 @@ def test_no_fault_is_named_in_part_that_the_subject_is_not_convicted_of(trials: 
     assert not any("threshold" in sentence for sentence in found)
 
 
-def test_checks_of_an_exhaustive_run_have_answers(trials: list[Trial]) -> None:
+def test_checks_of_an_exhaustive_run_have_answers(trials: list[Planned]) -> None:
     """What failed there alone is no matter of the module around the recurrence."""
 
     class Now(SpecSubject):
@@ -225,7 +225,7 @@ def test_checks_of_an_exhaustive_run_have_answers(trials: list[Trial]) -> None:
     assert found == ["behaves like no named fault, and like no two of them"]
 
 
-def test_a_module_whose_answers_are_right_is_told_so(trials: list[Trial]) -> None:
+def test_a_module_whose_answers_are_right_is_told_so(trials: list[Planned]) -> None:
     """Where only checks of the module itself failed, no fault of the recurrence is looked for."""
     pytest.importorskip("torch")
     fault = FAULTS["repr-without-bias"]
@@ -236,7 +236,7 @@ def test_a_module_whose_answers_are_right_is_told_so(trials: list[Trial]) -> Non
     assert found == ["what failed is the module around the recurrence, and none of its answers"]
 
 
-def test_a_subject_that_claims_little_and_is_slow_is_asked_little(trials: list[Trial]) -> None:
+def test_a_subject_that_claims_little_and_is_slow_is_asked_little(trials: list[Planned]) -> None:
     """A forward-only subject is diagnosed by its own answers, with at most a hundred questions."""
 
     class Small(type(faulty_spec(FAULTS["w_hh-transposed"]))):  # type: ignore[misc]
@@ -289,7 +289,7 @@ PAIRS = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("names", PAIRS, ids="+".join)
-def test_pairs_are_named(names: tuple[str, str], trials: list[Trial]) -> None:
+def test_pairs_are_named(names: tuple[str, str], trials: list[Planned]) -> None:
     """Two faults of different steps are named together, and first."""
     pair = FAULTS[names[0]], FAULTS[names[1]]
     subject = faulty_spec(*pair)

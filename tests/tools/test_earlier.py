@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from rnn_spec.judge.check import Check, Memory, NotClaimed, Unsupported
-from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.check import Check
+from rnn_spec.judge.session import Session, Unsupported
 from rnn_spec.questions.claims import MODULE
 from rnn_spec.questions.product import Recipe
 from rnn_spec.questions.records import Case, Observation
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.suite.collect import collect
-from rnn_spec.suite.planned import Trial
+from rnn_spec.suite.planned import Planned
 
 
 class LeavesOut(SpecSubject):
@@ -35,30 +35,30 @@ class SaysSo(SpecSubject):
 
 
 @pytest.fixture(scope="module")
-def trials() -> list[Trial]:
+def trials() -> list[Planned]:
     """The checks of DET-03."""
     return [trial for trial in collect() if trial.clause == "DET-03"]
 
 
-def test_spec_makes_every_earlier_call(trials: list[Trial]) -> None:
+def test_spec_makes_every_earlier_call(trials: list[Planned]) -> None:
     """What it tells of them is right, whatever comes before: another batch, mode, state or length."""
-    memory = Memory()
+    session = Session(SpecSubject())
     for trial in trials:
-        trial.judge(SpecSubject(), memory)
+        assert trial.outcome(session).error is None
 
 
-def test_subject_that_does_not_tell_is_not_looked_at(trials: list[Trial]) -> None:
+def test_subject_that_does_not_tell_is_not_looked_at(trials: list[Planned]) -> None:
     """It passes no check of DET-03: these are not claimed, and say what would have to be told."""
     for trial in trials:
-        with pytest.raises(NotClaimed, match="the outputs of the earlier calls"):
-            trial.judge(LeavesOut())
+        outcome = trial.outcome(Session(LeavesOut()))
+        assert outcome.word == "not claimed"
+        assert "the outputs of the earlier calls" in str(outcome.error)
 
 
-def test_subject_that_leaves_them_out_and_says_so_fails(trials: list[Trial]) -> None:
+def test_subject_that_leaves_them_out_and_says_so_fails(trials: list[Planned]) -> None:
     """As many outputs are told as calls were to be made."""
     for trial in trials:
-        with pytest.raises(Nonconformity, match="number of outputs of earlier calls"):
-            trial.judge(SaysSo())
+        assert "number of outputs of earlier calls" in str(trial.outcome(Session(SaysSo())).difference)
 
 
 @pytest.mark.parametrize(
@@ -70,5 +70,5 @@ def test_deeds_and_routes_are_asked_of_whoever_declares_them(kind: str, changes:
     declaring = type("Declaring", (SpecSubject,), {"contract": (kind,)})
 
     with pytest.raises(Unsupported, match=MODULE):
-        Check(clauses()["STA-01"], SpecSubject()).ask(case)
-    assert Check(clauses()["STA-01"], declaring()).ask(case).output is not None
+        Check(clauses()["STA-01"], Session(SpecSubject())).ask(case)
+    assert Check(clauses()["STA-01"], Session(declaring())).ask(case).output is not None

@@ -20,9 +20,8 @@ from rnn_spec.gate.compare import compare
 from rnn_spec.gate.live import Live, Refusal, Tensors
 from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Raised, Recording, RecordingError
 from rnn_spec.gate.report import Result
-from rnn_spec.judge.check import Check
+from rnn_spec.judge.session import Session
 from rnn_spec.questions.product import Recipe
-from rnn_spec.spec.catalogue import clauses
 from rnn_spec.torch.probes import PROBES
 
 IDS = (
@@ -337,8 +336,8 @@ def recorded(python: str, *more: str) -> Recording:
     """IDS and CASES of the torch of a Python."""
     worker = TorchWorker(python)
     try:
-        check = Check(clauses()["SHP-06"], worker)
-        cases = {id: record.arrays(check, Recipe.parse(id).case()) for id in CASES}
+        session = Session(worker)
+        cases = {id: record.arrays(session, Recipe.parse(id).case()) for id in CASES}
     finally:
         worker.close()
     return Recording(record.describe(python, "torch", ""), dict(record.probe(python, (*IDS, *more))), cases)

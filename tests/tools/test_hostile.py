@@ -14,6 +14,7 @@ import pytest
 from rnn_spec.far import process as worker
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.session import Session
 from rnn_spec.questions import deadline
 from rnn_spec.questions.product import Recipe
 from rnn_spec.questions.records import Case, Observation
@@ -106,7 +107,7 @@ def test_worker_that_does_not_answer_costs_one_case(how: str) -> None:
 @pytest.mark.parametrize("how", WRONG_ANSWER)
 def test_wrong_answer_of_a_worker_fails_its_check(how: str) -> None:
     """What can be read is judged like any answer."""
-    check = Check(clauses()["REC-04"], hostile(how))
+    check = Check(clauses()["REC-04"], Session(hostile(how)))
 
     check.conforms(GOOD, "output")
     with pytest.raises(Nonconformity, match=WRONG_ANSWER[how]):

@@ -17,7 +17,7 @@ from rnn_spec.suite.collect import collect
 from tests.tools.examples import failing
 
 if TYPE_CHECKING:
-    from rnn_spec.suite.planned import Trial
+    from rnn_spec.suite.planned import Planned
 
 APART = FAULTS["dropout-mask-apart-for-each-direction"]
 
@@ -49,12 +49,12 @@ def subject(adjoint: type[Adjoint]) -> SpecSubject:
 
 
 @pytest.fixture(scope="module")
-def dropped() -> list[Trial]:
+def dropped() -> list[Planned]:
     """The checks of dropout and of gradients."""
     return [trial for trial in collect() if trial.clause.startswith(("DRP", "GRD"))]
 
 
-def failed(subject: Any, trials: list[Trial]) -> set[str]:
+def failed(subject: Any, trials: list[Planned]) -> set[str]:
     """The clauses that fail on a subject."""
     return {trial.clause for trial in failing(subject, trials)}
 
@@ -84,12 +84,12 @@ def test_the_own_adjoint_is_the_derivative() -> None:
     assert slope == pytest.approx(made.run(case).gradients["input"][index], rel=1e-6)
 
 
-def test_masks_apart_fail_a_clause_of_dropout_and_no_gradient(dropped: list[Trial]) -> None:
+def test_masks_apart_fail_a_clause_of_dropout_and_no_gradient(dropped: list[Planned]) -> None:
     """Right gradients of a wrong forward pass are not judged: what differs is the forward pass."""
     assert failed(subject(Own), dropped) == {"DRP-14"}
 
 
-def test_a_wrong_scale_is_held_against_no_gradient(dropped: list[Trial]) -> None:
+def test_a_wrong_scale_is_held_against_no_gradient(dropped: list[Planned]) -> None:
     """Where no masks explain the output, its gradients are not judged."""
     found = failed(faulty_spec(FAULTS["dropout-scaled-by-keep"]), dropped)
 
@@ -97,6 +97,6 @@ def test_a_wrong_scale_is_held_against_no_gradient(dropped: list[Trial]) -> None
     assert "GRD-13" not in found
 
 
-def test_a_wrong_gradient_under_right_masks_still_fails(dropped: list[Trial]) -> None:
+def test_a_wrong_gradient_under_right_masks_still_fails(dropped: list[Planned]) -> None:
     """A backward pass that does not drop is found, in one direction and in two."""
     assert "GRD-13" in failed(faulty_spec(FAULTS["grad-without-mask"]), dropped)

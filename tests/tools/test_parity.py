@@ -10,9 +10,8 @@ import pytest
 
 from rnn_spec.far import wire
 from rnn_spec.far.commands import asked
-from rnn_spec.judge.check import Check, Memory
+from rnn_spec.judge.session import Session
 from rnn_spec.questions.records import Case, Observation
-from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.spec import SpecSubject
 
 
@@ -53,10 +52,10 @@ def suite() -> dict[str, Case]:
 def test_every_case_is_the_same_in_process_and_over_the_wire(suite: dict[str, Case]) -> None:
     """Field by field: types, numbers, dtypes, layout in memory, absent or None, and writable."""
     subject = Given()
-    check = Check(clauses()["SHP-06"], subject, Memory())
+    session = Session(subject)
     found: dict[str, list[str]] = {}
     for id, case in suite.items():
-        check.remember(case)
+        session.answer(case)
         arrived = wire.decode(wire.encode(wire.RunRequest(1, case)), wire.RunRequest).case
         if lines := differences(subject.case, arrived, "case"):
             found[id] = lines

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from rnn_spec.judge.check import Check, Memory
+from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.session import Session
 from rnn_spec.peers.flax_rnn import FlaxSubject, LinenSubject
 from rnn_spec.peers.haiku_rnn import HaikuSubject
 from rnn_spec.peers.keras_simple_rnn import KerasJaxSubject, KerasTensorFlowSubject, KerasTorchSubject
@@ -109,7 +110,7 @@ def case(id: str, pattern: str = "") -> Case:
 
 def conforms(subject: Peer, question: Case) -> None:
     """Every array of the answer is within its bound."""
-    Check(clauses()["SHP-06"], subject, Memory()).conforms(question, "output", "h_n", "grad *")
+    Check(clauses()["SHP-06"], Session(subject)).conforms(question, "output", "h_n", "grad *")
 
 
 @pytest.mark.parametrize("pattern", ["", "unsorted", "equal"])

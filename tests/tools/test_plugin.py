@@ -183,7 +183,7 @@ INTERRUPTED = {
 def test_an_interrupted_run_leaves_a_valid_partial_report(folder: Path, how: str) -> None:
     """After Ctrl-C, or when the process dies, results.json is valid, says so, and holds what was judged."""
     text = SUITE.replace('    check.conforms(case, "output")', f"    {INTERRUPTED[how]}")
-    patch = "import itertools, types, rnn_spec.suite.plugin as p\n"
+    patch = "import itertools, types, rnn_spec.suite.recorder as p\n"
     patch += "p.time = types.SimpleNamespace(monotonic=itertools.count(10**9, 60).__next__)\n"
     (folder / "test_suite.py").write_text((patch if how == "killed" else "") + text)
 

@@ -25,7 +25,7 @@ from rnn_spec.questions import product
 from rnn_spec.questions.product import Recipe
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.suite.collect import collect
-from rnn_spec.suite.planned import Trial
+from rnn_spec.suite.planned import Planned
 from rnn_spec.torch import probes as torch_probes
 from rnn_spec.torch.probes import PROBES
 
@@ -280,7 +280,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyError(check.clause)
 
     some = [t for t in collect() if t.id.startswith("test_recurrence.py") and "small-L1-tanh-float64" in t.id]
-    odd = [Trial(f.__name__, "REC-01", f, {}, ("check",)) for f in (failing, broken)]
+    odd = [Planned(f.__name__, "REC-01", f, {}, ("check",)) for f in (failing, broken)]
     monkeypatch.setattr(recorder, "collect", lambda: some + odd)
     monkeypatch.setattr(product, "standard", lambda: [Recipe(), Recipe(dtype="float64")])
 

@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items):
 def verdicts(folder: Path, order: int, processes: int) -> list[Verdict]:
     """What a run in an order of its own finds."""
     wanted = [] if PART == ["all"] else [f"--clause={area}" for area in PART]
-    program = "import sys; from rnn_spec.suite.plugin import run_suite; sys.exit(run_suite(sys.argv[1:]))"
+    program = "import sys; from rnn_spec.suite.launch import run_suite; sys.exit(run_suite(sys.argv[1:]))"
     environment = {**os.environ, "PYTHONPATH": f"{folder}:{CHECKOUT}", "ORDER": str(order)}
     done = subprocess.run(
         [sys.executable, "-c", program, "-pshuffled", f"-n{processes}", *wanted],

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from rnn_spec.judge.check import Check, Unsupported
+from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.session import Session, Unsupported
 from rnn_spec.judge.verdict import Verdict
 from rnn_spec.questions.claims import CHOICES, MODULE, Claims
 from rnn_spec.questions.product import Recipe
@@ -23,7 +24,7 @@ from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.base import Subject, SubjectError
 from rnn_spec.subjects.registry import load
 from rnn_spec.subjects.spec import SpecSubject
-from rnn_spec.suite.planned import Trial
+from rnn_spec.suite.planned import Planned
 from rnn_spec.suite.results import Results
 from rnn_spec.suite.standing import conforms, sentence, standings
 
@@ -151,7 +152,8 @@ def test_a_gradient_that_cannot_be_given_takes_nothing_from_the_forward_checks()
     recipe = Recipe.parse("small-L1-tanh-float64")
 
     def ask(clause: str, test: Callable[..., object]) -> None:
-        Trial("t", clause, test, {"case": recipe}, ("case", "check")).judge(NoBackward())
+        planned = Planned("t", clause, test, {"case": recipe}, ("case", "check"))
+        planned.run(Check(clauses()[clause], Session(NoBackward())))
 
     ask("REC-04", lambda case, check: check.conforms(case, "output"))
     for clause in ("GRD-01", "PRC-01"):
@@ -172,9 +174,9 @@ def test_a_missing_gradient_is_wrong_only_if_it_is_claimed() -> None:
         gradients = ("input", "parameters")
 
     with pytest.raises(Nonconformity, match="the answer has no grad h_0") as error:
-        Check(clauses()["GRD-06"], Without()).conforms(case, "grad *")
+        Check(clauses()["GRD-06"], Session(Without())).conforms(case, "grad *")
     assert error.value.array == "grad h_0"
-    Check(clauses()["GRD-06"], Claimed()).conforms(case, "grad *")
+    Check(clauses()["GRD-06"], Session(Claimed())).conforms(case, "grad *")
 
 
 # -- claims ------------------------------------------------------------------------------------------------

@@ -19,11 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnn_spec.far import wire
-from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import same
+from rnn_spec.judge.session import Session
 from rnn_spec.questions.product import Recipe, standard
 from rnn_spec.questions.records import Call, Case, Error, Observation
-from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.registry import load
 from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.torch import worker as torch_worker
@@ -158,9 +157,7 @@ def test_torch_answers_over_the_wire_as_in_process(id: str) -> None:
     """The worker program in another Python gives the same numbers, facts and warnings, bit for bit."""
     case = Recipe.parse(id).case()
 
-    there, here = (
-        Check(clauses()["SHP-06"], load(name)).remember(case) for name in (f"torch@{sys.executable}", "torch")
-    )
+    there, here = (Session(load(name)).answer(case) for name in (f"torch@{sys.executable}", "torch"))
 
     assert same(there.arrays(), here.arrays())
     for name in ("dtypes", "aliases", "drew", "error", "warnings"):

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import rnn_spec.torch
-from rnn_spec.judge.check import Check, NotClaimed
+from rnn_spec.judge.check import Check
 from rnn_spec.judge.module import Module
+from rnn_spec.judge.session import NotClaimed, Session
 from rnn_spec.questions.product import Recipe
 from rnn_spec.questions.records import DTYPES, Call, Case, Observation
 from rnn_spec.spec.catalogue import clauses
@@ -263,4 +264,4 @@ def test_a_torch_without_a_dtype_does_not_claim_it(monkeypatch: pytest.MonkeyPat
     hello: Any = torch_worker.hello
     assert hello("cpu")["dtypes"] == [*subject.dtypes]
     with pytest.raises(NotClaimed, match="not claimed: float16"):
-        Module(Recipe(dtype="float16").case(), Check(clauses()["PRC-05"], subject))
+        Module(Recipe(dtype="float16").case(), Check(clauses()["PRC-05"], Session(subject)))
