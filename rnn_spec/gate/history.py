@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-import rnn_spec
+from rnn_spec import files
 from rnn_spec.gate.archive import value_at
 from rnn_spec.gate.compare import VERDICTS, Change, compare, difference, said
 from rnn_spec.judge.known import matches
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rnn_spec.gate.archive import Archive
     from rnn_spec.gate.recording import Fact
 
-HISTORY = Path(rnn_spec.__file__).parent.parent / "HISTORY.md"
+HISTORY = files.CHECKOUT / "HISTORY.md"
 COUNTED = ("numerics", "streams", "wording")
 """The verdicts whose changes the document counts; the others it tells."""
 ALIKE = 4

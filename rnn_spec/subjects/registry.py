@@ -68,7 +68,7 @@ def load(name: str) -> Subject:
     base, _, argument = name.partition(":")
     known = called(base)
     target, arguments = (known, [argument] if argument else []) if known else (name, [])
-    if name in (f"{base}:", "torch@") and base not in ("worker", "answers"):
+    if name in (f"{base}:", "torch@") and base not in ("worker", "answers", "fault"):
         raise SubjectError(f"subject {name!r} ends where its other half should follow")
     if name.startswith("torch@"):
         target, arguments = "rnn_spec.far.process:TorchWorker", [name.removeprefix("torch@")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import textwrap
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -251,7 +252,11 @@ def find(how: str = "cpu") -> Subject:
     except RuntimeError as e:
         if "device string" not in str(e):
             raise
-        raise RuntimeError(f"{str(e).partition(chr(10))[0]}; torch's routes are {', '.join(ROUTES)}") from e
+        said = textwrap.shorten(str(e), 130, placeholder=" ...")
+        raise SubjectError(
+            f"subject 'torch:{how}' cannot be made (RuntimeError: {said}); "
+            f"torch's routes are {', '.join(ROUTES)}"
+        ) from e
 
 
 class RouteSubject(Subject):

@@ -176,7 +176,7 @@ def test_case_that_hangs_fails_and_the_run_goes_on(tmp_path: Path) -> None:
 
 STUBBORN = """
 import time
-from rnn_spec.suite import plugin
+from rnn_spec.suite import launch
 from rnn_spec.questions import deadline
 from rnn_spec.subjects.spec import SpecSubject
 deadline.GRACE = 0.3
@@ -191,7 +191,7 @@ class Stubborn(SpecSubject):
         return super().run(case)
 
 if __name__ == "__main__":
-    raise SystemExit(plugin.run_suite(["--subject=stubborn:Stubborn", "--clause=REC"]))
+    raise SystemExit(launch.run_suite(["--subject=stubborn:Stubborn", "--clause=REC"]))
 """
 
 

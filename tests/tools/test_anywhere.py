@@ -112,11 +112,10 @@ def test_nothing_is_written_into_an_installed_package(
     """What belongs to the repository is made anew in a clone of it, and nowhere else."""
     from click.testing import CliRunner
 
-    import rnn_spec as package
+    from rnn_spec import files
     from rnn_spec.cli import main
 
-    site = tmp_path / "site-packages" / "rnn_spec"
-    monkeypatch.setattr(package, "__file__", str(site / "__init__.py"))
+    monkeypatch.setattr(files, "CHECKOUT", tmp_path / "site-packages")
     monkeypatch.chdir(tmp_path)
     Path("r.json").touch()
 
