@@ -101,7 +101,7 @@ class Watchdog:
         return 0.0 < self.until < time.monotonic()
 
     def look(self) -> None:
-        """Look, for as the process lives."""
+        """Look, for as long as the process lives."""
         main: Any = threading.main_thread().ident
         while True:
             time.sleep(LOOK)

@@ -35,7 +35,7 @@ PATTERNS: dict[str, Callable[[int, int], np.ndarray]] = {
     "rising": lambda T, N: np.sort(_unsorted(T, N)),
     "tied": lambda T, N: np.where(np.arange(N) % 2, T, max(T // 2, 1)),  # runs of equal lengths, unsorted
     "sorted with ties": lambda T, N: np.where(np.arange(N) < (N + 1) // 2, T, max(T // 2, 1)),
-    "equal": lambda T, N: np.full(N, max(T - 2, 1)),  # no sequence is as the padded input
+    "equal": lambda T, N: np.full(N, max(T - 2, 1)),  # no sequence is as long as the padded input
     "full": lambda T, N: np.full(N, T),
     "ones": lambda T, N: np.ones(N, np.int64),
 }

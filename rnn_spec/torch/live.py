@@ -65,7 +65,7 @@ MADE = {}
 
 
 def call_time(size, backward, seconds):
-    """How long one call takes, from as fit in about so many seconds, on one thread."""
+    """How long one call takes, from as many as fit in about so many seconds, on one thread."""
     key = json.dumps(size, sort_keys=True)
     if key not in MADE:
         torch.set_num_threads(1)

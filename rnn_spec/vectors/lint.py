@@ -183,7 +183,7 @@ def _lengths(case: Case, v: Vector) -> Iterator[str]:
         return
     time = case.input.shape[1 if case.config.batch_first else 0]
     if (n == time).all():
-        yield "lengths are all as input: they can be ignored"
+        yield "lengths are all as long as input: they can be ignored"
     if (np.diff(n) <= 0).all() and "SortedLengths" not in v.flags:
         yield "lengths are sorted: the order of the batch can be lost"
 

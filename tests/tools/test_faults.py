@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rnn_spec.faults import FAULTS, Fault
-from rnn_spec.faults.base import ADJOINT, LAYER, MODEL, MODULE, fault
+from rnn_spec.faults.base import ADJOINT, LAYER, MODEL, MODULE, model
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.spec.gradient import Adjoint
 from rnn_spec.spec.model import RNN
@@ -54,4 +54,4 @@ def test_two_faults_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
     name = next(iter(FAULTS))
 
     with pytest.raises(ValueError, match=f"two faults are called '{name}'"):
-        fault(name, "REC-01", "Nothing.")(lambda self: None)
+        model(name, "REC-01", "Nothing.", cell=lambda self: None)

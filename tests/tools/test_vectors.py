@@ -298,7 +298,7 @@ UNLINTED: dict[str, tuple[str, Callable[[Any], None], str]] = {
     ),
     "layers": ("stack-tanh", share_weights("weight_hh_l0", "weight_hh_l1"), "hh_l0 equals weight_hh_l1"),
     "sizes": ("stack-square", field(flags=["TwoBiases", "NonzeroState", "Stack"]), "I and H are equal, 5"),
-    "full lengths": ("lengths-unsorted", field(lengths=[4, 4, 4]), "lengths are all as input"),
+    "full lengths": ("lengths-unsorted", field(lengths=[4, 4, 4]), "lengths are all as long as input"),
     "sorted lengths": ("lengths-unsorted", field(lengths=[4, 3, 1]), "lengths are sorted"),
     "no cotangents": (TANH, no_cotangents, "both cotangents are zero"),
     "saturated": (TANH, expect("output", lambda y: y * 0 + 0.999), "expected.output is saturated"),
