@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import sys
 import textwrap
-from collections import Counter
 from pathlib import Path
-from typing import ClassVar
 
 import click
 import numpy as np
@@ -29,7 +25,6 @@ from rnn_spec.cli.base import (
     elsewhere,
     end,
     expected_failures,
-    in_checkout,
     kept,
     known_clauses,
     known_count,
@@ -37,13 +32,16 @@ from rnn_spec.cli.base import (
     to_be_written,
     unforeseen,
 )
+from rnn_spec.cli.base import (
+    in_checkout as in_checkout,
+)
 from rnn_spec.judge.compare import Nonconformity, compare
 from rnn_spec.judge.known import known as known_failures
 from rnn_spec.judge.session import Session
 from rnn_spec.questions.records import LEVELS, Case
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects.registry import SubjectError, load
-from rnn_spec.suite import launch, recorder
+from rnn_spec.suite import collect, launch, recorder
 from rnn_spec.suite.derived import case_of
 from rnn_spec.suite.plugin import RESULTS
 
@@ -63,6 +61,7 @@ ELSEWHERE = {
     "history": "rnn_spec.gate.history_command:history",
     "new-subject": "rnn_spec.far.commands:new_subject",
     "record": "rnn_spec.gate.record_command:record",
+    "regenerate": "rnn_spec.regenerate:regenerate",
     "schema": "rnn_spec.far.commands:schema",
     "serve": "rnn_spec.far.commands:serve",
     "vectors": "rnn_spec.vectors.commands:vectors",
@@ -245,26 +244,6 @@ def known(subject: str, only: str | None, reproduction: bool) -> None:
 
 
 @main.command()
-@click.option("--write", is_flag=True, help="Write the checked-in list anew.")
-def owed(write: bool) -> None:
+def owed() -> None:
     """Print how many checks each clause owes in a standard and in an exhaustive run."""
-    counts = {name: count_checks(name == "exhaustive") for name in ("standard", "exhaustive")}
-    text = json.dumps(counts, indent=1) + "\n"
-    if write:
-        in_checkout(recorder.OWED).write_text(text, encoding="utf-8")
-    click.echo(text, nl=False)
-
-
-def count_checks(exhaustive: bool) -> dict[str, int]:
-    """How many checks of each clause the suite collects."""
-
-    class Counting:
-        counts: ClassVar[Counter[str]] = Counter()
-
-        def pytest_collection_finish(self, session: pytest.Session) -> None:
-            marks = (item.get_closest_marker("clause") for item in session.items)
-            self.counts.update(mark.args[0] for mark in marks if mark)
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        launch.run_suite(["--collect-only", *(["--exhaustive"] if exhaustive else [])], plugins=[Counting()])
-    return {id: Counting.counts[id] for id in clauses() if Counting.counts[id]}
+    click.echo(json.dumps(collect.counts(), indent=1))

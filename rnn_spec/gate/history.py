@@ -1,4 +1,4 @@
-"""What changed from release to release, by the recordings that ship: HISTORY.md, and a probe's history."""
+"""What changed from release to release, by the recordings that ship, and a probe's history."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rnn_spec.gate.archive import Archive
     from rnn_spec.gate.recording import Fact
 
-HISTORY = files.CHECKOUT / "HISTORY.md"
+HISTORY = files.CHECKOUT / "docs" / "history.md"
 COUNTED = ("numerics", "streams", "wording")
 """The verdicts whose changes the document counts; the others it tells."""
 ALIKE = 4
@@ -34,7 +34,7 @@ ALIKE = 4
 INTRODUCTION = """\
 # What changed in torch.nn.RNN, from {first} to {last}
 
-`rnn-spec history --write` makes this file from the recordings in `fixtures/torch/`: {probes} probes,
+`rnn-spec regenerate` makes this file from the recordings in `fixtures/torch/`: {probes} probes,
 {cases} standard cases and the checks of `rnn-spec check torch@PYTHON`, in {releases} releases, on one CPU.
 A section tells what changed between a release and the one before it in the table; what moved within the error
 bound, seeded streams and wording are only counted: `rnn-spec history PROBE` shows them, and `rnn-spec gate`
@@ -101,7 +101,7 @@ def told_in_turn(archive: Archive, id: str) -> Iterator[tuple[str, str]]:
 
 
 def document(archive: Archive) -> str:
-    """HISTORY.md."""
+    """docs/history.md."""
     order = archive.order
     changes = {b: compare(archive.recording(a), archive.recording(b), PROBES) for a, b in pairwise(order)}
     text = INTRODUCTION.format(

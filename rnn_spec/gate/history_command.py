@@ -1,4 +1,4 @@
-"""`rnn-spec history`: what a probe came to, release by release, and HISTORY.md."""
+"""`rnn-spec history`: what a probe came to, release by release, and putting one on record."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from rnn_spec.cli.base import CouldNotRun, in_checkout
 from rnn_spec.gate import archive as archives
-from rnn_spec.gate.history import HISTORY, document, told_in_turn
+from rnn_spec.gate.history import told_in_turn
 from rnn_spec.gate.recording import Recording, RecordingError
 from rnn_spec.judge.known import matches
 from rnn_spec.torch.probes import PROBES
@@ -17,27 +17,24 @@ from rnn_spec.torch.probes import PROBES
 @click.command()
 @click.argument("probe", default="*")
 @click.option("--all", "everything", is_flag=True, help="Probes that came to the same in every release, too.")
-@click.option("--write", is_flag=True, help="Make HISTORY.md anew.")
 @click.option(
     "--add", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A recording to put on record, in place of an earlier one of its release; repeatable.",
 )  # fmt: skip
-def history(probe: str, everything: bool, write: bool, add: tuple[Path, ...]) -> None:
+def history(probe: str, everything: bool, add: tuple[Path, ...]) -> None:
     """Show what PROBE came to in each release on record; * stands for anything, as in 'refuse/dropout-*'."""
     try:
-        for target in [HISTORY] * write + [archives.shipped()] * bool(add):
-            in_checkout(target)
+        if add:
+            in_checkout(archives.shipped())
         archive = archives.Archive.read()
         if add:
             made = [archives.neutral(Recording.read(path)) for path in add]
             kept = {release: archive.recording(release) for release in archive.order}
             archive = archives.Archive.of(kept | {archives.release_of(r): r for r in made})
             archive.write(archives.shipped())
-        if write:
-            HISTORY.write_text(document(archive), encoding="utf-8")
     except RecordingError as e:
         raise CouldNotRun(str(e)) from e
-    if add or write:
+    if add:
         click.echo(f"{len(archive.releases)} releases on record: {', '.join(archive.order)}")
         return
     found = [id for id in archive.probes if matches(id, probe)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from rnn_spec.cli.base import CouldNotRun, to_be_written
+from rnn_spec.cli.base import CouldNotRun
 from rnn_spec.faults import FAULTS
 from rnn_spec.judge.known import known
 from rnn_spec.questions.records import LEVELS
@@ -42,7 +42,7 @@ INTRODUCTION = """\
 # What a recurrent layer must do
 
 The clauses of `torch.nn.RNN`, level by level, in an order one can work in: each level needs those above
-it only. Under each clause stands what goes wrong without it, and which [vectors](fixtures/vectors) show
+it only. Under each clause stands what goes wrong without it, and which [vectors](../fixtures/vectors) show
 it. `rnn-spec explain CLAUSE` says more of one; `rnn-spec checklist --for rnn-spec-results/results.json`
 ticks off what a layer passes. MUST: documented, or following from what is. SHOULD: relied on by users.
 MAY: optional.
@@ -105,18 +105,10 @@ def _list(title: str, lines: Iterator[str] | list[str]) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Tick off what these results.json say.",
 )
-@click.option("--write", is_flag=True, help="Write CHECKLIST.md in this folder anew.")
-def checklist(results: Path | None, write: bool) -> None:
+def checklist(results: Path | None) -> None:
     """Print what a recurrent layer must do, level by level, as Markdown."""
-    if write and results:
-        raise click.UsageError("--write writes the empty checklist: it takes no --for")
-    found = results_of(results) if results else None
-    if write:
-        to_be_written(Path("CHECKLIST.md"))
-    text = "\n".join(lines(found)) + "\n"
-    if write:
-        Path("CHECKLIST.md").write_text(text, encoding="utf-8")
-    click.echo("CHECKLIST.md is written" if write else text, nl=write)
+    for line in lines(results_of(results) if results else None):
+        click.echo(line)
 
 
 def results_of(path: Path) -> Results:

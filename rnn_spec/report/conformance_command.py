@@ -1,4 +1,4 @@
-"""`rnn-spec conformance`: results into committed fixtures, and fixtures into CONFORMANCE.md."""
+"""`rnn-spec conformance add`: the results of a run, as a committed card."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from rnn_spec.cli.base import CouldNotRun, to_be_written
+from rnn_spec.cli.base import CouldNotRun
 from rnn_spec.report import standings as report
 from rnn_spec.suite.results import Results
 
@@ -20,7 +20,7 @@ _fixtures = click.option(
 
 @click.group()
 def conformance() -> None:
-    """Who conforms: committed results, and the document made from them."""
+    """Who conforms: committed results (`rnn-spec regenerate conformance` makes the document of them)."""
 
 
 @conformance.command()
@@ -35,17 +35,3 @@ def add(results: Path, fixtures: Path, name: str, options: str) -> None:
     except (OSError, ValueError, msgspec.DecodeError) as e:
         raise CouldNotRun(f"{results} cannot be made a fixture: {e}") from e
     click.echo(f"written: {report.write_card(card, fixtures)}")
-
-
-@conformance.command()
-@_fixtures
-@click.option("--to", default="CONFORMANCE.md", show_default=True, type=click.Path(path_type=Path))
-def write(fixtures: Path, to: Path) -> None:
-    """Write the document from the fixtures."""
-    to_be_written(to)
-    try:
-        text = report.markdown(report.Fixtures.read(fixtures))
-    except ValueError as e:
-        raise CouldNotRun(str(e)) from e
-    to.write_text(text, encoding="utf-8")
-    click.echo(f"written: {to}")

@@ -1,4 +1,4 @@
-"""CONFORMANCE.md: who conforms, from committed results, and what is known of every failure.
+"""docs/conformance.md: who conforms, from committed results, and what is known of every failure.
 
 A *card* is a run's results made small: counts for each level and clause, and every failure. A *finding* is
 a known failure (`judge.known`) of ``known.toml`` beside the cards: what lies behind failing checks, how that
@@ -152,7 +152,7 @@ def markdown(fixtures: Fixtures) -> str:
 HEAD = """\
 # Who conforms
 
-Made by `rnn-spec conformance write` from `fixtures/conformance/`; a test holds it to them.
+Made by `rnn-spec regenerate` from `fixtures/conformance/`; a test holds it to them.
 
 Each row was judged by the command beside it, in the environment that `tox.ini` pins (`tox -e NAME`).
 A *level* is what an implementer can claim. A cell counts the checks that needed that level and none

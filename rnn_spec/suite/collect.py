@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rnn_spec.questions.claims import Claims
+from rnn_spec.spec.catalogue import clauses
 from rnn_spec.suite.launch import run_suite, suite
 from rnn_spec.suite.plugin import planned
 from rnn_spec.suite.under_test import SESSION, UnderTest
@@ -78,6 +80,16 @@ def collect(claims: Claims | None = None, *, exhaustive: bool = False) -> list[P
     with contextlib.redirect_stdout(io.StringIO()), apart():
         run_suite(["--exhaustive"] if exhaustive else [], plugins=[collector])
     return collector.planned
+
+
+def counts() -> dict[str, dict[str, int]]:
+    """How many checks of each clause are collected for a claim of everything, in both kinds of run."""
+
+    def counted(*, exhaustive: bool) -> dict[str, int]:
+        found = Counter(planned.clause for planned in collect(exhaustive=exhaustive))
+        return {id: found[id] for id in clauses() if found[id]}
+
+    return {"standard": counted(exhaustive=False), "exhaustive": counted(exhaustive=True)}
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ def shortfalls(results: Results) -> list[str]:
         results.owed if claims.restricts else checked_in()["exhaustive" if results.exhaustive else "standard"]
     )
     problems = [
-        f"{id} owes {owed.get(id, 0)} checks, and {done[id]} ran (rnn-spec owed --write makes the list anew)"
+        f"{id} owes {owed.get(id, 0)} checks, and {done[id]} ran (the list: rnn-spec regenerate owed)"
         for id in clauses()
         if done[id] != owed.get(id, 0)
     ]

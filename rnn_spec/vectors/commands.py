@@ -67,11 +67,17 @@ def write(where: Path | None) -> None:
     """Make every file of DIR anew: computed in balls, linted, and verified by torch before it is written."""
     folder = where or in_checkout(records.folder())
     to_be_written(folder / "schema.json")
+    changed = make.write(made_anew(folder))
+    click.echo(f"{folder}: " + (", ".join(path.name for path in changed) or "nothing") + " changed")
+
+
+def made_anew(folder: Path) -> dict[Path, str]:
+    """The texts of a folder's files, linted and verified by torch; CouldNotRun says what is not right."""
     torch = _subject("torch")
     release = version_of(torch, "torch")
     by = f"torch.nn.RNN of {release}: all arrays in float64 and float32, each element within its bound"
     try:
-        files = make.files(make.provenance(f"rnn-spec {rnn_spec.__version__}", [by]))
+        files = make.every_file(make.provenance(f"rnn-spec {rnn_spec.__version__}", [by]))
         make.keep_ids(folder, files)
         rows = list(verify(torch, files.values()))
         wrong = [
@@ -82,12 +88,11 @@ def write(where: Path | None) -> None:
             raise CouldNotRun(
                 f"nothing is written: {wrong[0]}" + (f" (and {len(wrong) - 1} more)" * (len(wrong) > 1))
             )
-        changed = make.write(folder, files)
+        return make.texts(folder, files)
     except ImportError as e:
         raise CouldNotRun("vectors are computed by FLINT: pip install python-flint") from e
     except VectorError as e:
         raise CouldNotRun(str(e)) from e
-    click.echo(f"{folder}: " + (", ".join(path.name for path in changed) or "nothing") + " changed")
 
 
 @vectors.command("verify")

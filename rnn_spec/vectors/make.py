@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from rnn_spec import files
 from rnn_spec.questions import reveal
 from rnn_spec.questions.expect import answer
 from rnn_spec.questions.records import LEVELS, Bound, Case, Observation
@@ -141,7 +142,7 @@ def provenance(computed_by: str, verified_by: list[str]) -> records.Provenance:
     )
 
 
-def files(made: records.Provenance) -> dict[str, records.File]:
+def every_file(made: records.Provenance) -> dict[str, records.File]:
     """Every file by its name, made anew."""
     found = {}
     for topic in topics():
@@ -201,27 +202,29 @@ def strays(where: Path, read: list[records.File]) -> list[str]:
     return found
 
 
-def write(where: Path, made: dict[str, records.File]) -> list[Path]:
-    """Write the files, the schema and the list of ids; return those that changed.
+def texts(where: Path, made: dict[str, records.File]) -> dict[Path, str]:
+    """The files of a folder, its schema and its list of ids, as they are to be written.
 
     A file that comes out the same stays as it is, provenance included: it says what computed these very
-    bytes. VectorError, and nothing is written, where an id would change (`keep_ids`).
+    bytes. VectorError where an id would change (`keep_ids`).
     """
     keep_ids(where, made)
-    texts = {SCHEMA: records.schema(), IDS: ids(list(made.values()))}
+    found = {where / SCHEMA: records.schema(), where / IDS: ids(list(made.values()))}
     for name, file in made.items():
         path = where / name
         old = records.read(path).provenance if path.is_file() else file.provenance
         same = records.text(msgspec.structs.replace(file, provenance=old))
         unchanged = path.is_file() and path.read_text(encoding="utf-8") == same
-        texts[name] = same if unchanged else records.text(file)
-    where.mkdir(parents=True, exist_ok=True)
-    changed = []
-    for name, content in texts.items():
-        path = where / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != content:
-            path.write_text(content, encoding="utf-8")
-            changed.append(path)
+        found[path] = same if unchanged else records.text(file)
+    return found
+
+
+def write(written: dict[Path, str]) -> list[Path]:
+    """Write the texts; return the files that changed."""
+    old = {p: p.read_text(encoding="utf-8") if p.is_file() else None for p in written}
+    changed = [path for path, text in written.items() if text != old[path]]
+    for path in changed:
+        files.write(path, written[path].encode())
     return changed
 
 

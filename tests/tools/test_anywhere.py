@@ -103,7 +103,7 @@ def test_faults_of_the_module_need_torch_and_say_so(tmp_path: Path, arguments: t
 
 @pytest.mark.parametrize(
     "arguments",
-    [("history", "--write"), ("owed", "--write"), ("vectors", "write"), ("history", "--add", "r.json")],
+    [("regenerate",), ("regenerate", "owed"), ("vectors", "write"), ("history", "--add", "r.json")],
     ids=str,
 )
 def test_nothing_is_written_into_an_installed_package(

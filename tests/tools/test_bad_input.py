@@ -203,7 +203,6 @@ checklist --for deep.json                               | is not what `rnn-spec 
 checklist --for bytes                                   | is not what `rnn-spec check` writes
 checklist --for short.json                              | is not what `rnn-spec check` writes
 checklist --for broken.json                             | outcome
-checklist --for part.json --write                       | takes no --for
 conformance nonsense                                    | No such command
 conformance add                                         | Missing argument
 conformance add nope.json                               | cannot be made a fixture
@@ -216,11 +215,7 @@ conformance add bytes                                   | cannot be made a fixtu
 conformance add broken.json                             | cannot be made a fixture
 conformance add part.json                               | cannot be made a fixture
 conformance add part.json --fixtures text.txt           | is a file
-conformance write --fixtures text.txt                   | is a file
-conformance write --fixtures nope --to /proc/nope       | cannot be written
-conformance write --fixtures nope --to dir              | cannot be written
-conformance write --fixtures nope                       | nope
-conformance write --fixtures dir                        | dir
+regenerate nothing                                      | is not one of
 gate                                                    | Missing option
 gate --from r1.json                                     | Missing option
 gate --from r1.json --to                                | requires an argument

@@ -18,11 +18,6 @@ from rnn_spec.suite.results import Results
 ROOT = Path(__file__).parents[2]
 
 
-def test_checked_in_checklist_is_what_is_generated() -> None:
-    """`rnn-spec checklist --write` makes it anew."""
-    assert "\n".join(lines()) + "\n" == (ROOT / "CHECKLIST.md").read_text(encoding="utf-8")
-
-
 def test_every_clause_stands_once_under_its_level() -> None:
     """The levels come in the order in which an implementer would reach them."""
     text = "\n".join(lines())
@@ -100,4 +95,5 @@ def test_unknown_clause_is_one_sentence() -> None:
     said = CliRunner().invoke(main, ["explain", "REC-99"])
 
     assert said.exit_code == 2
-    assert "REC-01 to 12" in said.output
+    last = [id for id, clause in clauses().items() if clause.area == "REC"][-1]
+    assert f"REC-01 to {last.removeprefix('REC-')}" in said.output

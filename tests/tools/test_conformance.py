@@ -1,4 +1,4 @@
-"""Tests of who conforms: cards made of results, findings, CONFORMANCE.md and its commands."""
+"""Tests of who conforms: cards made of results, findings, docs/conformance.md and its command."""
 
 from __future__ import annotations
 
@@ -82,14 +82,9 @@ def test_a_bad_fixture_is_one_sentence(text: str, tmp_path: Path) -> None:
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_the_document_is_that_of_the_fixtures() -> None:
-    """CONFORMANCE.md is what `rnn-spec conformance write` makes."""
-    assert conformance.markdown(FIXTURES) == (ROOT / "CONFORMANCE.md").read_text(encoding="utf-8")
-
-
 def test_the_document_has_a_column_for_each_level() -> None:
     """The table's columns are the levels that there are, and its rows the subjects."""
-    lines = (ROOT / "CONFORMANCE.md").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8").splitlines()
     head = next(i for i, line in enumerate(lines) if line.startswith("| subject | judged"))
     rows = [line.split(" | ") for line in lines[head + 2 : head + 2 + len(CARDS)]]
 
@@ -130,17 +125,17 @@ def test_no_script_is_without_a_finding() -> None:
 
 
 def test_results_become_a_fixture_and_the_document(tmp_path: Path) -> None:
-    """`conformance add` and `conformance write`, one after the other."""
+    """`conformance add` makes a card, which the document then has."""
     results().write(tmp_path / "results.json")
     (tmp_path / "known.toml").write_text("")
     folder = f"--fixtures={tmp_path}"
 
     added = CliRunner().invoke(main, ["conformance", "add", str(tmp_path / "results.json"), folder])
     (tmp_path / "results.json").unlink()
-    written = CliRunner().invoke(main, ["conformance", "write", folder, f"--to={tmp_path / 'C.md'}"])
 
-    assert (added.exit_code, written.exit_code) == (0, 0), added.output + written.output
-    assert "| `mine:x` | mine 1 | **does not conform** (1 of 2 fail)" in (tmp_path / "C.md").read_text()
+    assert added.exit_code == 0, added.output
+    text = conformance.markdown(conformance.Fixtures.read(tmp_path))
+    assert "| `mine:x` | mine 1 | **does not conform** (1 of 2 fail)" in text
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]"], ids=str)
@@ -157,11 +152,9 @@ def test_what_is_no_results_is_refused_in_one_sentence(text: str, tmp_path: Path
 
 
 def test_a_bad_findings_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    """`conformance write` names the file that is not as it must be."""
+    """It names the file that is not as it must be."""
     (tmp_path / "known.toml").write_text('[[known]]\nid = "x"\n')
 
-    done = CliRunner().invoke(main, ["conformance", "write", f"--fixtures={tmp_path}"])
-
-    assert done.exit_code == 2
-    assert "known.toml: known failure 'x': it has no checks" in done.output
-    assert len(done.output.splitlines()) == 1
+    with pytest.raises(ValueError, match=r"known\.toml: known failure 'x': it has no checks") as raised:
+        conformance.Fixtures.read(tmp_path)
+    assert len(str(raised.value).splitlines()) == 1
