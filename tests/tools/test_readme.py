@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from rnn_spec.judge.known import known
-from rnn_spec.spec.catalogue import areas, clauses
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,47 +38,70 @@ def test_assert_conforms_as_the_readme_shows_it() -> None:
     exec(compile(block, "README.md", "exec"), {})
 
 
-def test_a_layer_plugged_in_as_the_readme_shows_it_conforms(tmp_path: Path) -> None:
-    """The README's subject, from outside the package, conforms at the levels that it claims."""
+@pytest.fixture
+def layer(tmp_path: Path) -> Path:
+    """README's layer, in a folder of its own."""
     (block,) = [block for block in blocks("python") if "class MyRNN" in block]
     (tmp_path / "my_layer.py").write_text(block)
+    return tmp_path / "my_layer.py"
 
+
+def judged(layer: Path) -> tuple[int, list[str]]:
+    """The exit status and the lines that `rnn-spec check` prints of it."""
     command = [sys.executable, "-m", "rnn_spec", "check", "my_layer:MyRNN"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "MyRNN conforms" in done.stdout
+    done = subprocess.run(command, cwd=layer.parent, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout.splitlines()
 
 
-def test_every_file_of_the_architecture_picture_exists() -> None:
-    """The house in the README is the house that stands."""
-    picture = README.partition("## Architecture")[2]
-    names = re.findall(r"^\s{4,}(?:the rnn-spec command;  )?([a-z_]+\.(?:py|toml))", picture, re.MULTILINE)
+def test_the_layer_fails_as_the_readme_shows_it(layer: Path) -> None:
+    """Each line of the transcript is printed, in this order, and the layer does not conform."""
+    (transcript,) = blocks("text")
+    command, *shown = [line.removesuffix("...") for line in transcript.splitlines() if line != "..."]
 
-    missing = [name for name in names if not [*ROOT.glob(f"rnn_spec/**/{name}")]]
+    status, lines = judged(layer)
 
-    assert len(names) > 15
-    assert missing == []
-
-
-def test_the_transcript_counts_what_the_suite_counts() -> None:
-    """The table in the README has each area's clauses and checks as they are today."""
-    owed = json.loads((ROOT / "rnn_spec" / "owed.json").read_text(encoding="utf-8"))["standard"]
-    expected = {
-        area: (
-            sum(clause.area == area for clause in clauses().values()),
-            sum(count for id, count in owed.items() if clauses()[id].area == area),
-        )
-        for area in areas()
-    }
-
-    rows = re.findall(r"^([A-Z]{2,3}) .*?(\d+) +(\d+) ", README, re.MULTILINE)
-
-    assert {area: (int(count), int(checks)) for area, count, checks in rows} == expected
+    assert command == "$ rnn-spec check my_layer:MyRNN"
+    assert status == 1
+    printed = iter(lines)
+    for line in shown:
+        assert any(told.startswith(line) for told in printed), f"{line!r} is not printed"
 
 
-def test_the_known_failure_of_the_readme_is_known() -> None:
-    """The id that the README shows is in known.toml."""
-    (id,) = re.findall(r"rnn-spec known torch --id (\S+)", README)
+def test_the_layer_mended_as_the_readme_says_conforms(layer: Path) -> None:
+    """With a copy of h_0 it conforms at the levels that it claims, from outside the package."""
+    source = layer.read_text()
+    assert "`case.h_0[0].copy()`" in README
+    layer.write_text(source.replace("else case.h_0[0]\n", "else case.h_0[0].copy()\n"))
+
+    status, lines = judged(layer)
+
+    assert layer.read_text() != source
+    assert (status, [line for line in lines if "MyRNN conforms" in line] != []) == (0, True)
+
+
+def test_the_readme_is_read_in_a_minute() -> None:
+    """It is a page, and what more there is to say has a page of its own."""
+    assert len(README.splitlines()) <= 150
+    for target in re.findall(r"\]\(([\w./-]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_house_of_the_architecture_is_the_house_that_stands() -> None:
+    """Every file and folder of the picture exists, and every folder of the package is in it."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    picture = page.partition("    rnn_spec/\n")[2].partition("\n## ")[0]
+    named = re.findall(r"(?:^ +|  )([a-z_]+\.(?:py|toml)|[a-z_]+/)(?=  |\n)", picture, re.MULTILINE)
+
+    files = {name for name in named if not name.endswith("/")}
+    folders = {name.rstrip("/") for name in named if name.endswith("/")}
+    assert [name for name in files if not [*ROOT.glob(f"rnn_spec/**/{name}")]] == []
+    package = {path.parent.name for path in ROOT.glob("rnn_spec/*/__init__.py")}
+    assert package - folders == set()
+    assert [name for name in folders - package if not [*ROOT.glob(name), *ROOT.glob(f"tests/{name}")]] == []
+
+
+def test_the_known_failure_that_is_shown_is_known() -> None:
+    """The id that the page on known failures shows is in known.toml."""
+    (id,) = re.findall(r"rnn-spec known torch --id (\S+)", (ROOT / "docs" / "known.md").read_text("utf-8"))
 
     assert id in {entry.id for entry in known()}
