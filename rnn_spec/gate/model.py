@@ -19,7 +19,7 @@ from rnn_spec.gate.compare import Change, advised, headroom
 from rnn_spec.gate.live import Live, Refusal, Tensors, Weights
 from rnn_spec.gate.recording import RecordingError
 from rnn_spec.judge.compare import Nonconformity, compare, same
-from rnn_spec.judge.stepwise import step_bounds
+from rnn_spec.judge.stepwise import TooCoarse, walk
 from rnn_spec.questions import data
 from rnn_spec.questions.records import DTYPES, Case
 from rnn_spec.spec.model import Config
@@ -233,6 +233,8 @@ def run(python: str, case: Case, device: str) -> Answer:
         worker.close()
     try:
         worst = steps(case, [np.asarray(a.output) for a in answers], np.asarray(answers[-1].h_n))
+    except TooCoarse as e:
+        raise RecordingError(str(e)) from e
     except (Nonconformity, ValueError, IndexError) as e:  # another shape than it must have
         return Answer(error=f"an answer that is not the layer's: {e}")
     return Answer(answers[-1].output, answers[-1].h_n, None, worst)
@@ -256,20 +258,12 @@ def steps(case: Case, outputs: list[np.ndarray], h_n: np.ndarray) -> float:
     D, H = case.config.num_directions, case.config.hidden_size
     x = time_major(case.input)
     T, batch = x.shape[:2]
-    h_0, lengths = np.zeros((D, batch, H)), np.full(batch, T)
-    finals = h_n.reshape(case.config.num_layers, D, batch, H)
-    worst = 0.0
-    for layer, answer in enumerate(outputs):
-        y = time_major(answer)
-        expected = step_bounds(case.config, case.parameters, case.dtype, layer, x, y, h_0, lengths)
-        if np.isinf(expected.error).all():
-            raise RecordingError(f"{case.dtype} is too coarse for sums of so many terms to be judged")
-        worst = max(worst, compare(f"output of layer {layer}", y, expected).headroom)
-        for d in range(D):
-            last = expected[0 if d else T - 1, :, d * H : (d + 1) * H]
-            worst = max(worst, compare("h_n", finals[layer, d], last).headroom)
-        x = y
-    return worst
+    shape = (case.config.num_layers, D, batch, H)
+    walked = walk(
+        case.config, case.parameters, case.dtype, x, lambda count: time_major(outputs[count - 1]),
+        np.zeros(shape), h_n.reshape(shape), np.full(batch, T),
+    )  # fmt: skip
+    return max(compare(name, got, expected).headroom for name, got, expected in walked)
 
 
 def load(path: Path) -> np.ndarray:

@@ -17,9 +17,42 @@ from rnn_spec.spec.arithmetic import BoundedArithmetic
 from rnn_spec.spec.model import RNN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from rnn_spec.spec.model import Config
+
+
+class TooCoarse(ValueError):
+    """A dtype in which so many terms cannot be summed to any bound."""
+
+
+def walk(
+    config: Config,
+    parameters: Mapping[str, np.ndarray],
+    dtype: str,
+    x: np.ndarray,
+    lower: Callable[[int], np.ndarray],
+    h_0: np.ndarray,
+    h_n: np.ndarray,
+    lengths: np.ndarray,
+) -> Iterator[tuple[str, np.ndarray, Bound]]:
+    """Every layer's output and final states: a name, what was answered, and what that must be.
+
+    `x` (T, N, I) is the input, `lower(k)` the output (T, N, D*H) of the first k layers, the last of which is
+    the whole stack; `h_0` and `h_n` are (L, D, N, H), and `lengths` (N,). TooCoarse where nothing can be judged.
+    """
+    D, H, batch = config.num_directions, config.hidden_size, np.arange(x.shape[1])
+    last = (lengths - 1, np.zeros(len(batch), int))
+    for layer in range(config.num_layers):
+        y = lower(layer + 1)
+        expected = step_bounds(config, parameters, dtype, layer, x, y, h_0[layer], lengths)
+        if np.isinf(expected.error).all():
+            raise TooCoarse(f"{dtype} is too coarse for sums of {x.shape[2] + H + 2} terms to be judged")
+        yield f"output of layer {layer}", y, expected
+        for d in range(D):
+            own = expected[last[d], batch, d * H : (d + 1) * H]
+            yield f"h_n[{layer * D + d}]", h_n[layer, d], own
+        x = y
 
 
 def step_bounds(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_spec.judge.compare import Nonconformity, compare
-from rnn_spec.judge.stepwise import step_bounds
+from rnn_spec.judge.stepwise import walk
 from rnn_spec.judge.verdict import explain
 from rnn_spec.questions.records import Bound
 from rnn_spec.spec.arithmetic import FORMATS
@@ -34,15 +34,7 @@ def assert_conforms(module: torch.nn.RNN, input: Any, hx: torch.Tensor | None = 
     """
     import torch
 
-    if not isinstance(module, torch.nn.RNN):
-        raise ValueError(f"a {type(module).__name__} is no torch.nn.RNN, which is what is judged")
-    if module.training and module.dropout and module.num_layers > 1:
-        raise ValueError(
-            "the module is in training mode with dropout, which is random: call module.eval() first"
-        )
-    dtype = str(next(iter(module.parameters())).dtype).removeprefix("torch.")
-    if dtype not in FORMATS:
-        raise ValueError(f"the module's parameters are {dtype}; what can be judged is {', '.join(FORMATS)}")
+    dtype = _judgeable(module)
     config = Config(
         module.input_size, module.hidden_size, module.num_layers, module.nonlinearity, bool(module.bias),
         bidirectional=module.bidirectional,
@@ -55,25 +47,30 @@ def assert_conforms(module: torch.nn.RNN, input: Any, hx: torch.Tensor | None = 
     h_0 = np.zeros((L * D, batch, config.hidden_size)) if hx is None else _numbers(hx)
     h_0, finals = (h.reshape(L, D, batch, config.hidden_size) for h in (h_0, _numbers(h_n)))
     parameters = {name: _numbers(p) for name, p in module.named_parameters()}
-    last = (layout.lengths - 1, np.zeros(batch, int))
-    worst = 0.0
-    for layer in range(L):
-        y = (
-            output
-            if layer == L - 1
-            else layout.time_major(_lower(module, layer + 1)(input, _first(hx, (layer + 1) * D))[0])
+
+    def lower(count: int) -> np.ndarray:
+        if count == L:
+            return output
+        return layout.time_major(_lower(module, count)(input, _first(hx, count * D))[0])
+
+    walked = walk(config, parameters, dtype, x, lower, h_0, finals, layout.lengths)
+    return max(_judge(name, got, expected) for name, got, expected in walked)
+
+
+def _judgeable(module: Any) -> str:
+    """The dtype of a module that can be judged; ValueError says why one cannot."""
+    import torch
+
+    if not isinstance(module, torch.nn.RNN):
+        raise ValueError(f"a {type(module).__name__} is no torch.nn.RNN, which is what is judged")
+    if module.training and module.dropout and module.num_layers > 1:
+        raise ValueError(
+            "the module is in training mode with dropout, which is random: call module.eval() first"
         )
-        expected = step_bounds(config, parameters, dtype, layer, x, y, h_0[layer], layout.lengths)
-        if np.isinf(expected.error).all():
-            raise ValueError(
-                f"{dtype} is too coarse for sums of {x.shape[2] + config.hidden_size + 2} terms to be judged"
-            )
-        worst = max(worst, _judge("REC-05", f"output of layer {layer}", y, expected))
-        for d in range(D):
-            place = (last[d], np.arange(batch), slice(d * config.hidden_size, (d + 1) * config.hidden_size))
-            worst = max(worst, _judge("HID-08", f"h_n[{layer * D + d}]", finals[layer, d], expected[place]))
-        x = y
-    return worst
+    dtype = str(next(iter(module.parameters())).dtype).removeprefix("torch.")
+    if dtype not in FORMATS:
+        raise ValueError(f"the module's parameters are {dtype}; what can be judged is {', '.join(FORMATS)}")
+    return dtype
 
 
 class _Layout:
@@ -124,8 +121,8 @@ def _lower(module: torch.nn.RNN, count: int) -> Any:
     return lower.requires_grad_(False)
 
 
-def _judge(clause: str, name: str, got: np.ndarray, expected: Bound) -> float:
-    comparison = compare(name, got, expected)
+def _judge(name: str, got: np.ndarray, expected: Bound) -> float:
+    comparison, clause = compare(name, got, expected), "HID-08" if name.startswith("h_n") else "REC-05"
     if not comparison.holds:
         raise Nonconformity("\n" + explain(clauses()[clause], None, str(comparison), None))
     return comparison.headroom
