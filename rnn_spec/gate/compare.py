@@ -154,8 +154,8 @@ def _fact(id: str, probe: Probe | None, a: Fact | None, b: Fact | None) -> Chang
     title = probe.sentence.rstrip(".") if probe else id
     clause = probe.clause if probe else None
     if a is None or b is None:
-        was, now = ("was not asked" if x is None else said(x) for x in (a, b))
-        return Change(kind[VALUE], id, title, f"{was}, {'now ' * (a is None)}{now}", clause)
+        told = f"was not asked, now {said(b)}" if b else f"{said(a)}, is not asked any more" if a else ""
+        return Change(kind[VALUE], id, title, told, clause, better=True)
     column = next(rule.column for rule in RULES if rule.holds(a, b))
     verdict = column if isinstance(column, str) else kind[column]
     words = [w for w in (_outcomes(a, b), _warnings(a.warnings, b.warnings)) if w]
@@ -262,7 +262,8 @@ def _warnings(a: tuple[Warned, ...], b: tuple[Warned, ...]) -> str:
 
 def _case(id: str, a: Arrays | None, b: Arrays | None) -> Change:
     if a is None or b is None:
-        return Change("numerics", id, f"case {id}", "was not asked" if a is None else "is not asked any more")
+        said = "was not asked" if a is None else "is not asked any more"
+        return Change("numerics", id, f"case {id}", said, better=True)
     if a.absent != b.absent:
         was, now = (f"absent ({x.absent})" if x.absent else "there" for x in (a, b))
         verdict = "wording" if a.absent and b.absent else "behaviour"
@@ -332,9 +333,13 @@ def _judged(recording: Recording) -> dict[str, Any]:
 
 
 def _clause(id: str, a: Recording, b: Recording) -> Change:
+    text = clauses()[id].text if id in clauses() else id
+    if id not in _judged(a):
+        failing, passed = len(b.failing.get(id, [])), b.passed.get(id, 0)
+        says = f"was not asked, now {passed} checks pass and {failing} fail"
+        return Change("conformance", id, text.rstrip("."), says, id, better=True)
     was, now = set(a.failing.get(id, [])), set(b.failing.get(id, []))
     fails, passes = sorted(now - was), sorted(was - now)
-    text = clauses()[id].text if id in clauses() else id
     parts = [
         (f"{_count(fails, 'newly fails', 'newly fail')}: {_named(fails)}", fails),
         (f"{_count(passes, 'no longer fails', 'no longer fail')}: {_named(passes)}", passes),

@@ -39,7 +39,7 @@ def walk(
     """Every layer's output and final states: a name, what was answered, and what that must be.
 
     `x` (T, N, I) is the input, `lower(k)` the output (T, N, D*H) of the first k layers, the last of which is
-    the whole stack; `h_0` and `h_n` are (L, D, N, H), and `lengths` (N,). TooCoarse where nothing can be judged.
+    the whole stack; `h_0` and `h_n` are (L, D, N, H), `lengths` (N,). TooCoarse where nothing can be judged.
     """
     D, H, batch = config.num_directions, config.hidden_size, np.arange(x.shape[1])
     last = (lengths - 1, np.zeros(len(batch), int))

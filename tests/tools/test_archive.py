@@ -14,6 +14,8 @@ from rnn_spec.gate.archive import Archive, fold, shipped, value_at
 from rnn_spec.gate.history import HISTORY, links, runs, since
 from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Recording, RecordingError, readable
 from rnn_spec.judge.known import Known, known
+from rnn_spec.questions.product import standard
+from rnn_spec.torch.probes import PROBES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,12 +121,14 @@ def test_what_ships_is_as_it_is_written(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
-def test_every_recording_has_every_probe() -> None:
-    """The releases were asked the same."""
-    archive = Archive.read()
+def test_every_recording_answers_every_probe() -> None:
+    """Each release was asked each probe that there is, and each standard case."""
+    archive, cases = Archive.read(), {str(recipe) for recipe in standard()}
 
     for release in archive.order:
-        assert archive.probes.keys() == archive.recording(release).probes.keys()
+        recording = archive.recording(release)
+        assert PROBES.keys() == recording.probes.keys(), release
+        assert cases == recording.cases.keys(), release
 
 
 def test_every_link_is_of_a_change() -> None:

@@ -106,7 +106,26 @@ def test_a_probe_that_only_one_of_them_has_is_told() -> None:
     (old,) = compare(recording(probes={"area/new": Fact(3)}), recording(), PROBES)
 
     assert new.line == "area/new: was not asked, now 3"
-    assert old.line == "area/new: 3, was not asked"
+    assert old.line == "area/new: 3, is not asked any more"
+
+
+def test_a_question_that_one_side_was_never_asked_fails_no_gate() -> None:
+    """A probe, a case or a clause that only the later recording has is told, whatever came of it.
+
+    So is a probe or a case that only the earlier has. A clause that is not judged any more is a loss.
+    """
+    asked = recording(
+        probes={"area/new": Fact(raised=Raised("TypeError", "no"))},
+        cases={SMALL: Arrays(error=Error("forward", "RuntimeError", "no"))},
+        failing={"REC-01": ["test_recurrence.py::test"]},
+        passed={"REC-01": 3},
+    )
+
+    new, old = compare(recording(), asked, PROBES), compare(asked, recording(), PROBES)
+
+    assert {change.id for change in new} == {change.id for change in old} == {"area/new", SMALL, "REC-01"}
+    assert [change.id for change in new if not change.better] == []
+    assert [change.id for change in old if not change.better] == ["REC-01"]
 
 
 ARRAYS = {"output": Bits("00", (5, 2, 4), 0.03), "h_n": Bits("01", (1, 2, 4), 0.02)}
