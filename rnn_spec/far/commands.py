@@ -49,7 +49,7 @@ def serve(subject: str) -> None:
     declares = dict(under_test.declares)
     hello = wire.Hello(under_test.title, version, "Python", declares=declares, **claimed)
     with os.fdopen(own, "wb") as out:
-        wire.serve(hello, under_test.run, sys.stdin.buffer, out)
+        wire.serve(hello, under_test.run, sys.stdin.buffer, out, under_test.attempt)
 
 
 @click.command()

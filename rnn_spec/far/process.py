@@ -30,9 +30,9 @@ from rnn_spec.questions.records import Error, Observation
 from rnn_spec.subjects.base import ENDINGS, Subject, SubjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from rnn_spec.questions.records import Case
+    from rnn_spec.questions.records import Attempt, Case
 
 STARTING = 10
 """How many deadlines a worker may take to say hello: it may have a framework to import."""
@@ -40,6 +40,8 @@ STARTS = 3
 """How often in a row a worker may fail to start before it is given up."""
 NUMBER = 32
 """Bytes that a number may take in an answer: shortest decimals need 24, and a comma."""
+LARGEST = 1 << 26
+"""How many bytes an answer to an attempt may have."""
 TAIL = 2000
 """How much of a dead worker's stderr is told, in bytes."""
 
@@ -266,22 +268,32 @@ class WorkerSubject(Introduced):
 
     def run(self, case: Case) -> Observation:
         """Ask the worker; whatever becomes of that is an Observation."""
+        return self.answer(lambda seq: wire.RunRequest(seq, case), greatest(case))
+
+    def attempt(self, attempt: Attempt) -> Observation:
+        """Have the worker make the attempt, if it says that it can."""
+        if "attempts" not in self.contract:
+            return super().attempt(attempt)
+        return self.answer(lambda seq: wire.AttemptRequest(seq, attempt), LARGEST)
+
+    def answer(self, request: Callable[[int], Any], limit: int) -> Observation:
+        """The answer to a request of the next number, in at most so many bytes, or what went wrong."""
         try:
             if self.process is None:
                 self.restart()
-            return self.ask(case)
+            return self.ask(request, limit)
         except Failure as e:
             return Observation(error=Error("worker", e.kind, str(e)))
         except wire.WireError as e:
             return Observation(error=Error("worker", "rubbish", str(e)))
 
-    def ask(self, case: Case) -> Observation:
+    def ask(self, request: Callable[[int], Any], limit: int) -> Observation:
         """One request and its answer; Failure, after which the process is gone, or WireError."""
         self.seq += 1
-        request, begun = wire.encode(wire.RunRequest(self.seq, case)), time.monotonic()
+        said, begun = wire.encode(request(self.seq)), time.monotonic()
         process: Any = self.process
         try:
-            line = process.exchange(request, self.pace.limit, greatest(case))
+            line = process.exchange(said, self.pace.limit, limit)
             try:
                 answer = wire.decode(line, wire.Answer)
             except wire.WireError as e:

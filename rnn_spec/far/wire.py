@@ -4,12 +4,15 @@
     <- {"name": "my-rnn", "version": "1.2", "language": "C++", "levels": ["cell"], "dtypes": ["float32"]}
     -> {"op": "run", "seq": 1, "case": {...}}
     <- {"seq": 1, "output": {"shape": [5, 2, 4], "data": [...]}, "h_n": {...}}
+    -> {"op": "attempt", "seq": 2, "attempt": {...}}
+    <- {"seq": 2, "error": {"phase": "construct", "type": "ValueError", "message": "..."}}
     -> {"op": "bye"}
 
-A case is the record `Case` and an answer the record `Observation` with the ``seq`` it answers: what
-these say of shapes and of what may be left out holds here. An array is its shape and its numbers in
-row-major order; a number that JSON has not is a string: "NaN", "Infinity", "-Infinity". The schema
-is generated from the records (`schema`), and what comes in is validated against the same.
+A case is the record `Case`, an attempt the record `Attempt` (asked of those whose ``contract`` has it), and
+an answer the record `Observation` with the ``seq`` it answers: what these say of shapes and of what may be
+left out holds here. The values of an attempt are as `rnn_spec.questions.plain` says. An array is its shape
+and its numbers in row-major order; a number that JSON has not is a string: "NaN", "Infinity", "-Infinity".
+The schema is generated from the records (`schema`), and what comes in is validated against the same.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ import numpy as np
 
 from rnn_spec.questions.blame import error_of, not_an_observation
 from rnn_spec.questions.claims import CHOICES
-from rnn_spec.questions.records import DTYPES, LEVELS, Case, Observation
+from rnn_spec.questions.plain import packed, unpack, value_schema
+from rnn_spec.questions.records import DTYPES, LEVELS, Attempt, Case, Observation, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,6 +65,15 @@ class RunRequest:
     seq: int
     case: Case
     op: Literal["run"] = "run"
+
+
+@dataclass(frozen=True, eq=False)
+class AttemptRequest:
+    """Make this attempt, and give `seq` back."""
+
+    seq: int
+    attempt: Attempt
+    op: Literal["attempt"] = "attempt"
 
 
 @dataclass(frozen=True)
@@ -136,11 +149,12 @@ def decode(line: bytes, of: type[T]) -> T:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of every message, by what it is called here."""
-    types = (HelloRequest, RunRequest, ByeRequest, Hello, Answer)
+    requests = (HelloRequest, RunRequest, AttemptRequest, ByeRequest)
     refs, definitions = msgspec.json.schema_components(
-        types, schema_hook=_array_schema, ref_template="#/$defs/{name}"
+        (*requests, Hello, Answer), schema_hook=_own_schema, ref_template="#/$defs/{name}"
     )
-    for request in (HelloRequest, RunRequest, ByeRequest):
+    definitions["Value"] = value_schema()
+    for request in requests:
         definitions[request.__name__]["required"].append("op")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -150,7 +164,13 @@ def schema() -> dict[str, Any]:
     }
 
 
-def serve(hello: Hello, run: Callable[[Case], Observation], lines: Iterable[bytes], out: IO[bytes]) -> None:
+def serve(
+    hello: Hello,
+    run: Callable[[Case], Observation],
+    lines: Iterable[bytes],
+    out: IO[bytes],
+    attempt: Callable[[Attempt], Observation] | None = None,
+) -> None:
     """Be a worker: answer the requests of `lines` on `out` until ``bye`` or the end."""
     for line in lines:
         if not line.strip():
@@ -158,7 +178,12 @@ def serve(hello: Hello, run: Callable[[Case], Observation], lines: Iterable[byte
         op = msgspec.json.decode(line).get("op")
         if op == "bye":
             return
-        out.write(encode(hello if op == "hello" else answered(decode(line, RunRequest), run)) + b"\n")
+        answer: Hello | Answer = hello
+        if op == "attempt" and attempt is not None:
+            answer = attempted(decode(line, AttemptRequest), attempt)
+        elif op != "hello":
+            answer = answered(decode(line, RunRequest), run)
+        out.write(encode(answer) + b"\n")
         out.flush()
 
 
@@ -166,22 +191,35 @@ def answered(request: RunRequest, run: Callable[[Case], Observation]) -> Answer:
     """The answer to a request, with what the call wrote into its arguments; an exception is one, too."""
     given = request.case.given
     before = {name: array.tobytes() for name, array in given.items()}
+    observation = _caught(run, request.case)
+    if observation.after is None and observation.output is not None:
+        written = {name: array for name, array in given.items() if array.tobytes() != before[name]}
+        observation = replace(observation, after=written)
+    return Answer(seq=request.seq, **vars(observation))
+
+
+def attempted(request: AttemptRequest, attempt: Callable[[Attempt], Observation]) -> Answer:
+    """The answer to the request of an attempt; an exception is one, too."""
+    return Answer(seq=request.seq, **vars(_caught(attempt, request.attempt)))
+
+
+def _caught(ask: Callable[[Any], Observation], question: Case | Attempt) -> Observation:
+    """What the subject answers, or has raised."""
     try:
-        observation = run(request.case)
-        if not isinstance(observation, Observation):
-            observation = Observation(error=not_an_observation(observation))
-        elif observation.after is None and observation.output is not None:
-            written = {name: array for name, array in given.items() if array.tobytes() != before[name]}
-            observation = replace(observation, after=written)
+        observation = ask(question)
     except KeyboardInterrupt:
         raise
     except BaseException as e:  # SystemExit, too
-        observation = Observation(error=error_of(e, run))
-    return Answer(seq=request.seq, **vars(observation))
+        return Observation(error=error_of(e, ask))
+    if not isinstance(observation, Observation):
+        return Observation(error=not_an_observation(observation))
+    return observation
 
 
 def _plain(x: Any) -> Any:
     """Dataclasses as dicts, without what is left at its default of None or of no text."""
+    if isinstance(x, Attempt):
+        return packed(x)
     if is_dataclass(x) and not isinstance(x, type):
         held = ((f, getattr(x, f.name)) for f in fields(x))
         return {
@@ -207,10 +245,10 @@ def _array(x: Any) -> Any:
 
 
 def _read(of: type, x: Any) -> Any:
-    """An array that came in; ValueError says what is wrong with it."""
-    if of is not np.ndarray:
+    """An array or a plain value that came in; ValueError says what is wrong with it."""
+    if of not in (np.ndarray, Value):
         raise NotImplementedError(of)
-    return array(x)
+    return array(x) if of is np.ndarray else unpack(x)
 
 
 def array(x: Any) -> np.ndarray:
@@ -236,7 +274,9 @@ def _number(index: int, x: Any) -> float:
     raise ValueError(f"data[{index}] is {excerpt(repr(x).encode())}, not a number{hint}")
 
 
-def _array_schema(of: type) -> dict[str, Any]:
+def _own_schema(of: type) -> dict[str, Any]:
+    if of is Value:
+        return {"$ref": "#/$defs/Value"}
     if of is not np.ndarray:
         raise NotImplementedError(of)
     number = {"anyOf": [{"type": "number"}, {"enum": list(SPECIAL)}]}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from rnn_spec.judge.session import Session
     from rnn_spec.questions.claims import Claims
+    from rnn_spec.questions.records import Attempt
     from rnn_spec.spec.catalogue import Clause
 
 
@@ -89,6 +90,23 @@ class Check:
         if shaped:
             for name, shape in result_shapes(case).items():
                 self.equal(f"{name}'s shape", np.shape(getattr(observation, name)), shape)
+        return observation
+
+    def attempt(self, attempt: Attempt) -> Observation:
+        """What came of an attempt, refused or not; Unsupported where it is not asked, or cannot be made.
+
+        Nonconformity where nothing came of it: a process that died, or a layer that cannot be looked at.
+        """
+        if "attempts" not in self.claims.contract:
+            raise Unsupported(MODULE)
+        observation = self.session.attempt(attempt)
+        if observation.unsupported:
+            raise Unsupported(observation.unsupported)
+        error = observation.error
+        if (error and error.phase in ("worker", "adapter", "tell")) or not (error or observation.attempted):
+            self.error = error
+            kind = WrongAdapter if error and error.phase == "adapter" else Nonconformity
+            raise kind(f"raised {error}" if error else "the answer does not tell what the layer shows")
         return observation
 
     def look_forward(self) -> bool:

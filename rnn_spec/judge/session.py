@@ -20,7 +20,10 @@ from rnn_spec.questions.expect import expect
 from rnn_spec.questions.records import Case, Error, Expectation, Observation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rnn_spec.questions.claims import Claims
+    from rnn_spec.questions.records import Attempt
 
 
 class Answers(Protocol):
@@ -32,6 +35,9 @@ class Answers(Protocol):
 
     def run(self, case: Case) -> Observation:
         """Answer one Case."""
+
+    def attempt(self, attempt: Attempt) -> Observation:
+        """Answer one Attempt."""
 
     def unclaimed(self, case: Case) -> str | None:
         """Why `case` is outside what is claimed, or None."""
@@ -96,12 +102,26 @@ class Session:
             self.expectations[case.fingerprint] = expect(case, reveal.masks(case, Observation()))
         return self.expectations[case.fingerprint]
 
+    def attempt(self, attempt: Attempt) -> Observation:
+        """What came of an attempt, from memory if it has been made before, by its id."""
+        if attempt.id not in self.observations:
+            self.observations[attempt.id] = self._answered(attempt.id, lambda: self.subject.attempt(attempt))
+        return self.observations[attempt.id]
+
     def _run(self, case: Case) -> Observation:
         own = case.own()  # what the subject writes into it must not reach other checks
+        observation = self._answered(case.id, lambda: self.subject.run(own))
+        if observation.after is not None:
+            return replace(observation, after={**own.given, **observation.after})
+        told = observation.error or getattr(self.subject, "remote", False)
+        return observation if told else replace(observation, after=own.given)
+
+    def _answered(self, id: str, ask: Callable[[], Observation]) -> Observation:
+        """What comes of a question, whatever it is, with every array an ndarray."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a warning is no error, whatever pytest is told
-                observation = self._timed(own)
+                observation = self._timed(id, ask)
         except KeyboardInterrupt:
             raise
         except Hang as e:
@@ -111,21 +131,16 @@ class Session:
         if not isinstance(observation, Observation):
             return Observation(error=not_an_observation(observation))
         try:
-            observation = _numbers(observation)
+            return _numbers(observation)
         except Exception as e:  # lists of unlike lengths, say, or an array that is on another device
             message = f"the answer cannot be read as arrays: {' '.join(str(e).split())}"
             return Observation(error=Error("forward", type(e).__name__, message, own_line=True))
-        if observation.after is not None:
-            return replace(observation, after={**own.given, **observation.after})
-        return (
-            observation if getattr(self.subject, "remote", False) else replace(observation, after=own.given)
-        )
 
-    def _timed(self, case: Case) -> Observation:
-        """Ask, within the time that a case may take; what answers from elsewhere has a clock of its own."""
+    def _timed(self, id: str, ask: Callable[[], Observation]) -> Observation:
+        """Ask, within the time that a question may take; what answers from elsewhere has its own clock."""
         if getattr(self.subject, "remote", False):
-            return self.subject.run(case)
-        return WATCHDOG.run(case.id, lambda: self.subject.run(case), self.pace)
+            return ask()
+        return WATCHDOG.run(id, ask, self.pace)
 
     def _hung(self, e: Hang) -> Error:
         """The error of a case that was ended, with the place where it stood."""

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby, repeat
 from multiprocessing import get_context
@@ -163,8 +163,8 @@ class Matrix:
 
 
 def claiming(subject: Any, claims: Claims) -> Any:
-    """A subject of ours, as one that claims this, and no more."""
-    subject.claims = claims
+    """A subject of ours, as one that claims this, and no more; of a module's contract what it has."""
+    subject.claims = replace(claims, contract=subject.contract)
     return subject
 
 

@@ -1,21 +1,26 @@
-"""Invalid calls, each one edit away from a valid one: the table that the checks of errors walk.
+"""Attempts: the tables that the checks of the constructor, of refusals and of malformed batches walk.
 
-Plain data: what only torch can make is a `Torch`, made when the call is. The patterns that a message
-has to match (`names`, `given`, `expected`) leave it its own words: they ask for the argument, the value
-or type or shape that was given, and what would have been right.
+Plain data: what only torch can make is a `Torch`. An invalid attempt is one edit away from its valid twin.
+The patterns that a message has to match (`names`, `given`, `expected`) leave it its own words: they ask for
+the argument, the value or type or shape that was given, and what would have been right.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnn_spec.questions.ragged import ragged
+from rnn_spec.questions.records import Attempt, Torch
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rnn_spec.questions.records import Case
 
 SIGNATURE = (
     "input_size", "hidden_size", "num_layers", "nonlinearity", "bias",
@@ -24,54 +29,52 @@ SIGNATURE = (
 
 
 @dataclass(frozen=True)
-class Torch:
-    """torch's attribute of this name, called with the arguments if there are any."""
-
-    name: str
-    arguments: tuple[Any, ...] = ()
-
-    def make(self, torch: Any) -> Any:
-        """The value itself."""
-        found = getattr(torch, self.name)
-        return found(*self.arguments) if self.arguments else found
-
-    def __repr__(self) -> str:
-        return f"torch.{self.name}" + (f"({', '.join(map(repr, self.arguments))})" if self.arguments else "")
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A constructor call, and a call of the layer that it gives."""
-
-    positional: tuple[Any, ...] = ()
-    keywords: dict[str, Any] = field(default_factory=dict)
-    input: Any = Torch("ones", (5, 6, 3))
-    h_0: Any = None
-
-
-@dataclass(frozen=True)
 class Negative:
-    """A wrong call and its valid twin. `kind`: value, type, shape, or name (of an argument).
+    """A wrong attempt, which holds its valid twin. `kind`: value, type, shape, or name (of an argument).
 
-    `clause` is the one that says that the call is refused.
+    `clause` is the one that says that it is refused, in `phase`; `value` is what is wrong.
     """
 
     clause: str
     kind: str
     phase: str
     argument: str
-    twin: Attempt
-    wrong: Attempt
-    wrong_value: Any
+    attempt: Attempt
+    value: Any
     names: str
     given: str
     expected: str
+
+
+def constructing(
+    positional: tuple[Any, ...] = (), keywords: dict[str, Any] | None = None, **around: Any
+) -> Attempt:
+    """An attempt with these arguments, and these fields; its id is how one would write it."""
+    given = [*map(repr, positional), *(f"{name}={value!r}" for name, value in (keywords or {}).items())]
+    id = f"RNN({', '.join(given)})"
+    call = around.get("call")
+    id += "" if call is None else f"({', '.join(map(repr, call))})"
+    id += "".join(f", {name} {value}" for name, value in around.items() if name not in ("call", "twin"))
+    return Attempt(id, positional, keywords or {}, **around)
+
+
+def wrong(id: str, twin: Attempt, **changes: Any) -> Attempt:
+    """The twin with something changed, so that it has to be refused."""
+    return replace(twin, id=f"refuse/{id}", twin=replace(twin, id=f"refuse/{id}~twin"), **changes)
+
+
+def ones(*shape: int) -> Torch:
+    """A tensor of ones."""
+    return Torch("ones", (shape,))
 
 
 CONSTRUCTOR = {
     "input_size": 3, "hidden_size": 4, "num_layers": 2, "nonlinearity": "tanh", "bias": True,
     "batch_first": False, "dropout": 0.5, "bidirectional": False, "device": "cpu", "dtype": Torch("float32"),
 }  # fmt: skip
+PLAIN = {name: CONSTRUCTOR[name] for name in SIGNATURE[:8]}
+"""What every release has; device and dtype are only given where they are what is wrong."""
+CALL = (ones(5, 6, 3), None)
 
 SIZES = ("input_size", "hidden_size", "num_layers")
 SWITCHES = ("bias", "batch_first", "bidirectional")
@@ -133,23 +136,19 @@ EXPECTED_TYPE = {
 def _values() -> Iterator[tuple[str, Negative]]:
     for kind, table in (("value", VALUES), ("type", TYPES)):
         for argument, values in table.items():
+            twin = Attempt("", keywords={**PLAIN, argument: CONSTRUCTOR[argument]}, call=CALL)
+            fits_true = (ones(5, 6, 1), None) if argument == "input_size" else CALL
             for name, value in values.items():
-                yield (
-                    f"{argument}-{name}".replace(" ", "_"),
-                    Negative(
-                        clause=REFUSED_BY.get(argument, "ERR-08") if kind == "value" and name != "huge"
-                        else "ERR-08" if kind == "value" else "ERR-10",
-                        kind=kind, phase="construct", argument=argument,
-                        twin=Attempt((), CONSTRUCTOR),
-                        wrong=Attempt(
-                            (), {**CONSTRUCTOR, argument: value},
-                            Torch("ones", (5, 6, 1 if argument == "input_size" else 3)),  # fits True
-                        ),
-                        wrong_value=value,
-                        names=rf"\b{argument}\b",
-                        given=_shown(value) if kind == "value" else f"{_type_name(value)}|{_shown(value)}",
-                        expected=(EXPECTED if kind == "value" else EXPECTED_TYPE)[argument],
-                    ),
+                id = f"{argument}-{name}".replace(" ", "_")
+                by_value = "ERR-08" if name == "huge" else REFUSED_BY.get(argument, "ERR-08")
+                yield id, Negative(
+                    clause=by_value if kind == "value" else "ERR-10",
+                    kind=kind, phase="construct", argument=argument,
+                    attempt=wrong(id, twin, keywords={**twin.keywords, argument: value}, call=fits_true),
+                    value=value,
+                    names=rf"\b{argument}\b",
+                    given=_shown(value) if kind == "value" else f"{_type_name(value)}|{_shown(value)}",
+                    expected=(EXPECTED if kind == "value" else EXPECTED_TYPE)[argument],
                 )  # fmt: skip
 
 
@@ -174,36 +173,28 @@ OTHER = {
 }  # fmt: skip
 
 
+SURPLUS = {
+    "proj_size": 2, "mode": "RNN_RELU", "batchfirst": True, "num_layer": 2, "hx": None, "h_0": None,
+}  # fmt: skip
+"""Keywords that are no arguments."""
+
+
 def _names() -> Iterator[tuple[str, Negative]]:
     values = tuple(CONSTRUCTOR.values())
     for i, argument in enumerate(SIGNATURE):
-        twin = Attempt(values[: i + 1], {name: CONSTRUCTOR[name] for name in SIGNATURE[i + 1 : 8]})
-        if i < 2:  # hidden_size has to be given, too
-            twin = Attempt(values[: i + 1], {name: CONSTRUCTOR[name] for name in SIGNATURE[i + 1 :]})
-        yield (
-            f"twice-{argument}",
-            Negative(
-                "ARG-04", "name", "construct", argument, twin,
-                replace(twin, keywords={**twin.keywords, argument: OTHER[argument]}),
-                OTHER[argument], rf"\b{argument}\b", argument, "multiple values|twice|both|already given",
-            ),
+        others = {name: CONSTRUCTOR[name] for name in SIGNATURE[i + 1 : 8]}
+        twin, value, id = Attempt("", values[: i + 1], others, CALL), OTHER[argument], f"twice-{argument}"
+        attempt = wrong(id, twin, keywords={**others, argument: value})
+        yield id, Negative(
+            "ARG-04", "name", "construct", argument, attempt, value,
+            rf"\b{argument}\b", argument, "multiple values|twice|both|already given",
         )  # fmt: skip
-    surplus = {
-        "proj_size": 2,
-        "mode": "RNN_RELU",
-        "batchfirst": True,
-        "num_layer": 2,
-        "hx": None,
-        "h_0": None,
-    }
-    for argument, value in surplus.items():
-        yield (
-            f"unknown-{argument}",
-            Negative(
-                "ARG-05", "name", "construct", argument, Attempt((), CONSTRUCTOR),
-                Attempt((), {**CONSTRUCTOR, argument: value}), value,
-                rf"\b{argument}\b", argument, "unexpected|unknown|only supported|no such|not an? argument",
-            ),
+    for argument, value in SURPLUS.items():
+        twin, id = Attempt("", keywords=PLAIN, call=CALL), f"unknown-{argument}"
+        attempt = wrong(id, twin, keywords={**PLAIN, argument: value})
+        yield id, Negative(
+            "ARG-05", "name", "construct", argument, attempt, value,
+            rf"\b{argument}\b", argument, "unexpected|unknown|only supported|no such|not an? argument",
         )  # fmt: skip
 
 
@@ -247,11 +238,11 @@ STATES = {
 }  # fmt: skip
 """h_0 of a shape that does not fit."""
 
-_ones = Torch("ones", ((2, 6, 4),))
+_ones = ones(2, 6, 4)
 NO_TENSOR: dict[str, dict[str, Any]] = {
     "input": {
         "None": None, "list": [[1.0, 1.0, 1.0]], "array": np.ones((5, 6, 3), np.float32),
-        "tuple": (Torch("ones", ((5, 6, 3),)), _ones),
+        "tuple": (ones(5, 6, 3), _ones),
     },
     "h_0": {
         "states of an LSTM": (_ones, _ones), "tuple of one": (_ones,), "list": [_ones],
@@ -281,13 +272,12 @@ def _calls() -> Iterator[tuple[str, Negative]]:
                     given = rf"{given}|\b{len(shape)}-?D"
                     expected = rf"{expected}|\b{len(right)}-?D"
                 id = f"{argument}-{name}-{'x'.join(map(str, shape)) or 'scalar'}"
-                yield id, _call(clause, "shape", argument, layout, Torch("ones", (shape,)), given, expected)
+                yield id, _call(id, clause, "shape", argument, layout, ones(*shape), given, expected)
     for argument, values in NO_TENSOR.items():
         for name, value in values.items():
             id = f"no_tensor-{argument}-{name}".replace(" ", "_")
-            yield id, _call(
-                "ERR-04", "type", argument, LAYOUTS["batched"], value, _type_name(value), "[Tt]ensor"
-            )  # fmt: skip
+            layout, given = LAYOUTS["batched"], _type_name(value)
+            yield id, _call(id, "ERR-04", "type", argument, layout, value, given, "[Tt]ensor")
 
 
 def _tensor(shape: tuple[int, ...]) -> str:
@@ -296,15 +286,107 @@ def _tensor(shape: tuple[int, ...]) -> str:
 
 
 def _call(
-    clause: str, kind: str, argument: str, layout: Layout, value: Any, given: str, expected: str
+    id: str, clause: str, kind: str, argument: str, layout: Layout, value: Any, given: str, expected: str
 ) -> Negative:
-    right = {"input": Torch("ones", (layout.input,)), "h_0": Torch("ones", (layout.h_0,))}
+    right = {"input": ones(*layout.input), "h_0": ones(*layout.h_0)}
     keywords = {"input_size": 3, "hidden_size": 4, "num_layers": 2, **layout.keywords}
-    twin, wrong = Attempt((), keywords, **right), Attempt((), keywords, **{**right, argument: value})
-    return Negative(
-        clause, kind, "forward", argument, twin, wrong, value, NAMES[argument], given, expected
-    )  # fmt: skip
+    twin = Attempt("", keywords=keywords, call=tuple(right.values()))
+    attempt = wrong(id, twin, call=tuple({**right, argument: value}.values()))
+    return Negative(clause, kind, "forward", argument, attempt, value, NAMES[argument], given, expected)
 
 
 NEGATIVES: dict[str, Negative] = dict([*_values(), *_names(), *_calls()])
 """Every invalid call, by id."""
+
+# -- packed batches -------------------------------------------------------------------------------
+
+WRONG_STATES = {
+    "one row too many": (0, 1, 0),
+    "twice the rows": (0, 3, 0),
+    "one row too few": (0, -1, 0),
+    "one row": (0, -2, 0),
+    "no rows": (0, -3, 0),
+    "one layer too many": (1, 0, 0),
+    "one layer too few": (-1, 0, 0),
+    "one unit too many": (0, 0, 1),
+    "one unit": (0, 0, -6),
+}
+"""By how much the axes of h_0 are wrong."""
+WRONG_AXES = {"no axes": 0, "one axis": 1, "two axes": 2, "four axes": 4}
+
+
+def wrong_state(case: Case, wrongly: str) -> tuple[int, ...]:
+    """The shape of an h_0 that is wrong in this way."""
+    right = tuple(np.asarray(case.h_0).shape)
+    if wrongly in WRONG_AXES:
+        return (1, *right)[4 - WRONG_AXES[wrongly] :]
+    return tuple(max(n + more, 0) for n, more in zip(right, WRONG_STATES[wrongly], strict=True))
+
+
+def packed_state(case: Case, pattern: str, wrongly: str) -> Attempt:
+    """A call with the case's sequences, packed, and an h_0 that is wrong in this way."""
+    packed = ragged(case, pattern)
+    padded, *states = (
+        Torch("full", (shape, 0.5), case.dtype)
+        for shape in (packed.input.shape, np.asarray(packed.h_0).shape, wrong_state(packed, wrongly))
+    )
+    lengths = Torch("tensor", (np.asarray(packed.lengths).tolist(),))
+    input = Torch("pack_padded_sequence", (padded, lengths, case.config.batch_first, pattern == "sorted"))
+    twin = Attempt("", keywords=asdict(case.config), call=(input, states[0]), dtype=case.dtype)
+    return wrong(f"packed-{case.id}-{pattern}-{wrongly}", twin, call=(input, states[1]))
+
+
+MALFORMED = {
+    "empty": [],
+    "increasing": [2, 3, 1, 1],
+    "increasing at the end": [3, 1, 1, 2],
+    "zero at the end": [3, 2, 2, 0],
+    "zero in the middle": [3, 2, 0, 2],
+    "zero at the start": [0, 3, 4],
+    "zeros after one step": [7, 0, 0],
+    "zero alone": [0],
+    "fewer than the rows": [3, 2, 1],
+    "one row of seven": [1],
+    "more than the rows": [3, 2, 1, 1, 1],
+    "many more than the rows": [30, 20, 10, 10],
+    "negative at the end": [4, 4, -1],
+    "negative at the start": [-1, 8],
+}
+"""batch_sizes that cannot be those of seven rows."""
+WELL_FORMED = {"the same rows": [3, 2, 1, 1], "one step": [7], "one sequence": [1] * 7}
+DISORDERED = {
+    "one row twice": ([0, 0, 2], [0, 1, 2]),
+    "one row for all": ([0, 1, 2], [0, 0, 0]),
+    "no inverse": ([1, 2, 0], [1, 2, 0]),
+    "a row beyond": ([0, 1, 3], [0, 1, 2]),
+    "a row beyond in the end": ([0, 1, 2], [0, 1, 3]),
+    "a row too few": ([0, 1], [0, 1]),
+    "a row too many": ([0, 1, 2, 0], [0, 1, 2]),
+}
+"""sorted_indices and unsorted_indices that cannot be those of three sequences.
+
+Both are given: what torch makes of one alone depends on what memory happens to hold.
+"""
+
+
+def seven_rows(sizes: list[int], *indices: list[int]) -> Torch:
+    """A PackedSequence of seven rows of three features, with these batch_sizes, and these indices if any."""
+    fields = [Torch("tensor", (i,), "int64") for i in (sizes, *indices)]
+    return Torch("PackedSequence", (ones(7, 3), *fields))
+
+
+def packed_rows(sizes: list[int], *, bidirectional: bool) -> Attempt:
+    """A call with seven rows of these batch_sizes."""
+    keywords = {"input_size": 3, "hidden_size": 4, "bidirectional": bidirectional}
+    id = f"batch_sizes-{'both' if bidirectional else 'forward'}-{','.join(map(str, sizes))}"
+    if sizes in WELL_FORMED.values():
+        return Attempt(id, keywords=keywords, call=(seven_rows(sizes),))
+    twin = Attempt("", keywords=keywords, call=(seven_rows([3, 2, 1, 1]),))
+    return wrong(id, twin, call=(seven_rows(sizes),), apart=True)
+
+
+def disordered(order: list[int], back: list[int]) -> Attempt:
+    """A call with three sequences in such an order."""
+    sizes, h_0 = [3, 2, 2], Torch("full", ((1, 3, 4), 0.0))
+    twin = Attempt("", (3, 4), call=(seven_rows(sizes, [1, 2, 0], [2, 0, 1]), h_0))
+    return wrong(f"indices-{order}-{back}", twin, call=(seven_rows(sizes, order, back), h_0), apart=True)

@@ -32,9 +32,11 @@ def error_of(e: BaseException, subject: Any) -> Error:
     subject = getattr(subject, "__self__", subject)
     own = inner is not None and inner.filename in files_of(type(subject)) and not deliberate(inner)
     phase = "adapter" if own and surely(e, subject) else "forward"
+    bases = tuple(c.__name__ for c in type(e).__mro__[1:-1])
     return Error(
-        phase, type(e).__name__, " ".join(str(e).split()), told(e, frames), own and isinstance(e, MISTAKES)
-    )
+        phase, type(e).__name__, " ".join(str(e).split()), told(e, frames), own and isinstance(e, MISTAKES),
+        bases,
+    )  # fmt: skip
 
 
 def not_an_observation(returned: object) -> Error:

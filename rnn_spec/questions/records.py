@@ -1,4 +1,4 @@
-r"""The three records that everything is a flow of.
+r"""The records that everything is a flow of. A question is a Case or an Attempt.
 
     Case  --subject-->  Observation  --judge-->  Verdict
       \----spec----->  Expectation  ----^
@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -163,6 +163,67 @@ def _own(array: Any) -> Any:
     return None if array is None else np.array(array, np.float64, order="C")
 
 
+if TYPE_CHECKING:
+    Value = Any
+else:
+
+    class _Anything(type):
+        def __instancecheck__(cls, x: object) -> bool:
+            return True
+
+    class Value(metaclass=_Anything):
+        """A plain value of an Attempt: whatever `rnn_spec.questions.plain` can pack into JSON."""
+
+
+TOKENS = (
+    "float64", "float32", "float16", "bfloat16", "int64", "bool", "tanh",
+    "device", "ones", "full", "tensor", "pack_padded_sequence", "PackedSequence",
+)  # fmt: skip
+"""What an Attempt may have torch make: its attributes of these names, and those of torch.nn.utils.rnn."""
+
+
+@dataclass(frozen=True)
+class Torch:
+    """torch's attribute of this name, of `TOKENS`; called with the arguments if there are any.
+
+    `dtype` is the keyword argument of the call, by name.
+    """
+
+    name: str
+    arguments: tuple[Value, ...] = ()
+    dtype: str = ""
+
+    def __repr__(self) -> str:
+        """As one would write it."""
+        given = [*map(repr, self.arguments), *([f"dtype=torch.{self.dtype}"] if self.dtype else [])]
+        return f"torch.{self.name}" + (f"({', '.join(given)})" if self.arguments else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """The other question: construct the layer with these plain arguments, and perhaps call it.
+
+    The generator is seeded with `seed`; under `default_dtype`, and in the context of `device` (each as torch
+    has it, unless it is named), the layer is constructed, moved to `dtype` if there is one, and called with
+    the arguments of `call`, if that is not None. `twin` is a valid attempt, one edit away from this one: it
+    is made first, and has to be answered; what a refused attempt leaves behind is looked for where the twin
+    has been. With `draws` so many layers are constructed, one after another, and what their parameters hold
+    is told. `apart`: some torch may die of it, so a worker makes it in a process of its own.
+    """
+
+    id: str
+    positional: tuple[Value, ...] = ()
+    keywords: Mapping[str, Value] = field(default_factory=dict)
+    call: tuple[Value, ...] | None = None
+    dtype: str = ""
+    default_dtype: str = ""
+    device: str = ""
+    seed: int = 0
+    draws: int = 0
+    apart: bool = False
+    twin: Attempt | None = None
+
+
 @dataclass(frozen=True)
 class Error:
     """What a subject raised: in which phase (construct, forward, backward, load), class and message.
@@ -170,6 +231,8 @@ class Error:
     Two phases are not the layer's, and never a right answer, not even where an error is expected.
     ``worker``: the process that should have answered crashed, hung, or said what cannot be read.
     ``adapter``: the subject's own lines are wrong, so that the layer has not been reached.
+    Of an Attempt there are two more. ``make``: torch itself refuses to make an argument. ``tell``: the layer
+    is there, and cannot be looked at. `bases` are the names of the classes that the exception's class is of.
     `own_line` says that its own line raised, by what may be such a mistake (`rnn_spec.questions.blame`).
     """
 
@@ -178,10 +241,85 @@ class Error:
     message: str
     traceback: str = field(default="", compare=False)
     own_line: bool = field(default=False, compare=False)
+    bases: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         """What happened, in one line."""
         return f"{self.type} in {self.phase}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute of the layer: the name of its type, and its value, or the repr of what is not plain."""
+
+    type: str
+    value: bool | int | float | str | None
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of the layer; `grad` says whether it has a gradient."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    device: str
+    requires_grad: bool
+    is_leaf: bool
+    grad: bool
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What forward does with an input of ones, (2, 7, input_size), all weight_ih being 1/2 and all else 0.
+
+    That is the shapes of output and h_n; whether an output is above 1, as with relu alone; whether training
+    mode answers as evaluation mode, and whether with zeros alone.
+    """
+
+    output: tuple[int, ...]
+    h_n: tuple[int, ...]
+    above_1: bool
+    alike: bool
+    silent: bool
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a refused attempt left behind, where its twin has been.
+
+    By name the parameters of the twin's layer that are not the `objects`, have not the `bits` or not the
+    `gradients` that they had; whether a `mode` was changed, or whether gradients are `recorded`; whether the
+    generator was advanced (`drew`); what the next valid attempt raised (`again`), and what of its answer
+    `differs` from the one before.
+    """
+
+    objects: tuple[str, ...] = ()
+    bits: tuple[str, ...] = ()
+    gradients: tuple[str, ...] = ()
+    mode: bool = False
+    recorded: bool = True
+    drew: bool = False
+    again: Error | None = None
+    differs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attempted:
+    """What a layer that was attempted shows; of a refused attempt `twin` and `left` alone.
+
+    The attributes are those that the constructor's arguments have the names of, where it has them; `results`
+    the shapes of what the call returned; `does` what it does, unless it was called or is on no real device,
+    and `fails` what it raised at that. `twin` is what the valid twin raised, `left` what was left behind.
+    """
+
+    repr: str = ""
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    results: tuple[tuple[int, ...], ...] = ()
+    does: Behaviour | None = None
+    fails: Error | None = None
+    twin: Error | None = None
+    left: Left | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +334,8 @@ class Observation:
     `aliases`, pairs of these and the results that share memory, such as ``output, h_n``; `drew`,
     whether the call drew from the random generator; `earlier`, the output of each earlier call, by which
     one sees that it was made. `facts` are what else the module shows, as plain JSON data, where a question
-    asks for it: deeds do.
+    asks for it: deeds do. `attempted` is what came of an Attempt, and `categories` are, for each
+    warning, the names of its class and of the classes that this is of.
     """
 
     output: np.ndarray | None = None
@@ -212,6 +351,8 @@ class Observation:
     error: Error | None = None
     unsupported: str | None = None
     warnings: tuple[str, ...] = ()
+    categories: tuple[tuple[str, ...], ...] = ()
+    attempted: Attempted | None = None
 
     def preceding(self) -> dict[str, np.ndarray]:
         """The outputs of the earlier calls by name, ``earlier 0`` ..., as they are told."""

@@ -18,13 +18,13 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from rnn_spec.questions.claims import CHOICES, KINDS, Claims
-from rnn_spec.questions.records import LEVELS
+from rnn_spec.questions.claims import CHOICES, KINDS, MODULE, Claims
+from rnn_spec.questions.records import LEVELS, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rnn_spec.questions.records import Case, Observation
+    from rnn_spec.questions.records import Attempt, Case
 
 TRAITS: dict[str, dict[str, str]] = {
     "biases": {
@@ -136,6 +136,10 @@ class Subject:
         An exception that this raises is the same as an Observation with that error, in phase forward.
         """
         raise NotImplementedError(f"{type(self).__name__}.run(case) is what a subject must define")
+
+    def attempt(self, attempt: Attempt) -> Observation:
+        """Answer one Attempt, as whoever claims ``attempts`` in its `contract` does."""
+        return Observation(unsupported=MODULE)
 
     def close(self) -> None:  # most hold nothing
         """Let go of what it holds, such as a process; it may be asked again afterwards."""

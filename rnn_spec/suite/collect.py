@@ -19,7 +19,7 @@ from rnn_spec.suite.under_test import SESSION, UnderTest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rnn_spec.questions.records import Case, Observation
+    from rnn_spec.questions.records import Attempt, Case, Observation
     from rnn_spec.suite.planned import Planned
 
 
@@ -34,6 +34,7 @@ class Watch:
     def begin(self) -> None:
         """Forget what has been asked."""
         self.asked: dict[str, Case] = {}
+        self.attempted: dict[str, Attempt] = {}
         self.ran: list[str] = []
         self.opened = False
 
@@ -48,6 +49,13 @@ class Watch:
         """Answer."""
         self.ran.append(case.fingerprint)
         answer: Observation = self.subject.run(case)
+        return answer
+
+    def attempt(self, attempt: Attempt) -> Observation:
+        """Answer, and keep the attempt; its answer is of a module, and no array's."""
+        self.opened = True
+        self.attempted[attempt.id] = attempt
+        answer: Observation = self.subject.attempt(attempt)
         return answer
 
     def __getattr__(self, name: str) -> Any:

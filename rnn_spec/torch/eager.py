@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
+
+from rnn_spec.questions.plain import packed
 from rnn_spec.questions.records import Error, Observation
 from rnn_spec.subjects.base import Subject
 
 if TYPE_CHECKING:
-    from rnn_spec.questions.records import Case
+    from rnn_spec.questions.records import Attempt, Case
 
 
 class TorchSubject(Subject):
@@ -17,6 +20,7 @@ class TorchSubject(Subject):
 
     name = "torch"
     dtypes = ("float64", "float32", "float16", "bfloat16")
+    contract = ("attempts",)
     module: ClassVar[type | None] = None
     """The class under test, called as torch.nn.RNN is; None: torch.nn.RNN."""
 
@@ -69,6 +73,15 @@ class TorchSubject(Subject):
         if "error" in answer:
             answer["error"] = Error(**answer["error"])
         return Observation(**answer)
+
+    def attempt(self, attempt: Attempt) -> Observation:
+        """Make one Attempt of the class under test."""
+        from rnn_spec.torch import attempted
+
+        make: Any = attempted.attempt
+        found: dict[str, Any] = make(packed(attempt), self.cls, self.device)
+        after = found.pop("after", None)  # arrays are no plain data
+        return replace(msgspec.convert(found, Observation), after=after)
 
 
 PLAIN = ("parameters", "input", "h_0", "lengths", "training", "dtype", "seed")

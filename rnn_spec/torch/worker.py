@@ -15,6 +15,11 @@ import warnings
 import numpy as np
 import torch
 
+if __package__:
+    from rnn_spec.torch import attempted
+else:  # a program, which another Python runs
+    import attempted  # type: ignore[import-not-found,no-redef]
+
 
 def version():
     """What is under test, in words."""
@@ -178,10 +183,11 @@ def dtypes(device):
 
 def limits():
     """What this release cannot be asked, and says so."""
-    return [UNSORTED] if release() < (1, 1) else []
+    return ([UNSORTED] if release() < (1, 1) else []) + attempted.limits()
 
 
 UNSORTED = "this torch packs no batch that is not sorted by length"
+CONTRACT = ["attempts"]
 TELLS = ["parameters", "after", "aliases", "drew", "dtypes", "earlier"]
 
 
@@ -195,6 +201,7 @@ def hello(device):
         "levels": LEVELS,
         "dtypes": dtypes(device),
         "tells": TELLS,
+        "contract": CONTRACT,
         "limits": limits(),
     }
 
@@ -227,6 +234,13 @@ def changed(after, case):
     return {name: x for name, x in after.items() if x.astype(float).tobytes() != given[name].tobytes()}
 
 
+def attempt(question, device):
+    """The answer to an attempt; in a process of its own where torch may die of it."""
+    if question.get("apart"):
+        return json.loads(attempted.apart(lambda: written(attempted.attempt(question, device=device))))
+    return written(attempted.attempt(question, device=device))
+
+
 def serve(lines, out, device="cpu"):
     """Answer the requests that come in, computing on the device, until bye or the end."""
     for line in lines:
@@ -235,6 +249,8 @@ def serve(lines, out, device="cpu"):
             break
         if request["op"] == "hello":
             reply = hello(device)
+        elif request["op"] == "attempt":
+            reply = dict(attempt(request["attempt"], device), seq=request["seq"])
         else:
             case = dict({"h_0": None, "lengths": None, "cotangents": None}, **read(request["case"]))
             case["earlier"] = [dict({"h_0": None}, **call) for call in case["earlier"]]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-import warnings
 
 import pytest
 
-from rnn_spec.questions.attempts import NEGATIVES, SIGNATURE, Attempt, Torch
+from rnn_spec.questions.attempts import NEGATIVES, SIGNATURE, SURPLUS, constructing
+from rnn_spec.questions.records import Torch
 from rnn_spec.suite.marks import clause
 
 DEFAULTS = {
@@ -98,7 +98,7 @@ def test_sizes_have_no_default(argument, check):
     """Without input_size, or without hidden_size, there is no layer."""
     given = {name: value for name, value in OTHERS.items() if name != argument}
 
-    refused(check, Attempt((), given), f"{argument} left out")
+    refused(check, constructing((), given), f"{argument} left out")
 
 
 @clause("ARG-04")
@@ -106,23 +106,23 @@ def test_sizes_have_no_default(argument, check):
 @pytest.mark.parametrize("how", ["other value", "same value"])
 def test_argument_by_position_and_by_keyword_is_an_error(argument, how, check):
     """One argument given by position and by keyword is refused, also where both are the same."""
-    negative = NEGATIVES[f"twice-{argument}"]
-    construct(check, negative.twin.positional, negative.twin.keywords)
+    wrong = NEGATIVES[f"twice-{argument}"].attempt
+    construct(check, wrong.twin.positional, wrong.twin.keywords)
 
-    keywords = negative.wrong.keywords
+    keywords = wrong.keywords
     if how == "same value":
-        keywords = {**keywords, argument: negative.wrong.positional[-1]}
-    refused(check, Attempt(negative.wrong.positional, keywords), f"{argument} given twice")
+        keywords = {**keywords, argument: wrong.positional[-1]}
+    refused(check, constructing(wrong.positional, keywords), f"{argument} given twice")
 
 
 @clause("ARG-05")
-@pytest.mark.parametrize("keyword", [n.argument for n in NEGATIVES.values() if n.clause == "ARG-05"])
+@pytest.mark.parametrize("keyword", list(SURPLUS))
 def test_unknown_keyword_is_an_error(keyword, check):
     """A keyword that is no argument is refused, proj_size and the names of forward's arguments included."""
-    negative = NEGATIVES[f"unknown-{keyword}"]
-    construct(check, negative.twin.positional, negative.twin.keywords)
+    wrong = NEGATIVES[f"unknown-{keyword}"].attempt
+    construct(check, wrong.twin.positional, wrong.twin.keywords)
 
-    refused(check, negative.wrong, f"the keyword {keyword}")
+    refused(check, constructing((), wrong.keywords), f"the keyword {keyword}")
 
 
 @clause("ARG-05")
@@ -131,7 +131,7 @@ def test_proj_size_that_asks_for_nothing_is_an_error(value, check):
     """proj_size is an argument of another layer, and is refused whatever its value."""
     construct(check, (3, 4))
 
-    refused(check, Attempt((3, 4), {"proj_size": value}), f"proj_size={value}")
+    refused(check, constructing((3, 4), {"proj_size": value}), f"proj_size={value}")
 
 
 @clause("ARG-06")
@@ -146,18 +146,19 @@ def test_each_argument_is_an_attribute(argument, how, check):
     else:
         layer = construct(check, (), OTHERS)
 
-    check.holds(hasattr(layer, argument), f"there is no attribute {argument}")
+    check.holds(argument in layer.attributes, f"there is no attribute {argument}")
     expected = {**OTHERS, **DEFAULTS} if how == "default" else OTHERS
-    check.equal(argument, getattr(layer, argument), expected[argument])
+    check.equal(argument, layer.attributes[argument].value, expected[argument])
 
 
 @clause("ARG-06")
 @pytest.mark.parametrize("argument", ["bias", "batch_first", "bidirectional", "num_layers"])
 def test_attributes_have_the_type_of_the_argument(argument, check):
     """A switch is read as a bool, and a count as an int that is no bool."""
-    value = getattr(construct(check, (), OTHERS), argument, None)
+    shown = construct(check, (), OTHERS).attributes
 
-    check.equal(f"the type of {argument}", type(value).__name__, type(OTHERS[argument]).__name__)
+    found = shown[argument].type if argument in shown else None
+    check.equal(f"the type of {argument}", found, type(OTHERS[argument]).__name__)
 
 
 @clause("ARG-07")
@@ -168,7 +169,7 @@ def test_repr_shows_what_differs_from_its_default(option, alone, check):
     given = {"num_layers": 2, option: OTHERS[option]} if alone else OTHERS
     value = {"dropout": r"1(\.0)?"}.get(option, str(OTHERS[option]))
 
-    text = repr(construct(check, (3, 4), {k: v for k, v in given.items() if k in DEFAULTS}))
+    text = construct(check, (3, 4), {k: v for k, v in given.items() if k in DEFAULTS}).repr
 
     check.holds(re.search(rf"\b{option}={value}(?![\w.])", text), f"the repr does not show {option}: {text}")
 
@@ -177,7 +178,7 @@ def test_repr_shows_what_differs_from_its_default(option, alone, check):
 @pytest.mark.parametrize("sizes", [(3, 4), (4, 3), (10, 20)], ids=lambda sizes: "x".join(map(str, sizes)))
 def test_repr_shows_the_sizes(sizes, check):
     """The repr begins with the class's name and shows input_size, then hidden_size."""
-    text = repr(construct(check, sizes))
+    text = construct(check, sizes).repr
 
     found = re.match(r"\w+\((?:input_size=)?(\d+), (?:hidden_size=)?(\d+)", text)
     check.equal("the sizes in the repr", found and tuple(map(int, found.groups())), sizes)
@@ -186,7 +187,7 @@ def test_repr_shows_the_sizes(sizes, check):
 @clause("ARG-08")
 def test_repr_tells_relu_from_tanh(check):
     """The repr of a relu layer is another one than that of a tanh layer."""
-    tanh, relu = (repr(construct(check, (3, 4), {"nonlinearity": name})) for name in ("tanh", "relu"))
+    tanh, relu = (construct(check, (3, 4), {"nonlinearity": name}).repr for name in ("tanh", "relu"))
 
     check.holds(tanh != relu, f"both print as {relu}")
 
@@ -204,13 +205,9 @@ def test_every_parameter_has_the_dtype_given(dtype, check):
 @pytest.mark.parametrize("given", [None, "float32"], ids=["left out", "given"])
 def test_default_dtype_is_that_of_construction(given, check):
     """Without dtype every parameter has the default dtype in force; a given one goes before it."""
-    _, torch = check.module_class()
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        layer = construct(check, (3, 4, 2), {} if given is None else {"dtype": Torch(given)})
-    finally:
-        torch.set_default_dtype(before)
+    keywords = {} if given is None else {"dtype": Torch(given)}
+
+    layer = construct(check, (3, 4, 2), keywords, default_dtype="float64")
 
     check.equal("device and dtype", placed(layer), {("cpu", f"torch.{given or 'float64'}")})
 
@@ -219,12 +216,11 @@ def test_default_dtype_is_that_of_construction(given, check):
 @pytest.mark.parametrize("how", ["argument", "context", "argument in another context"])
 def test_every_parameter_is_on_the_device_given(how, check):
     """device is that of every parameter; without it the device in force at construction is."""
-    _, torch = check.module_class()
     if how == "argument":
         layer = construct(check, (3, 4, 2), {"bidirectional": True, "device": "meta"})
     else:
-        with torch.device("meta"):
-            layer = construct(check, (3, 4, 2), {} if how == "context" else {"device": "cpu"})
+        keywords = {} if how == "context" else {"device": "cpu"}
+        layer = construct(check, (3, 4, 2), keywords, device="meta")
 
     where = "cpu" if how.endswith("another context") else "meta"
     check.equal("device and dtype", placed(layer), {(where, "torch.float32")})
@@ -251,14 +247,12 @@ def test_dtype_is_the_tenth_positional_argument(device, check):
 @clause("ARG-10")
 def test_device_number_is_no_other_option(check):
     """A ninth argument that is a number is a device: it changes no shape of a parameter."""
-    cls, _ = check.module_class()
     plain = shapes(construct(check, tuple(PLAIN.values())))
-    try:
-        layer = cls(*PLAIN.values(), 1)
-    except Exception:  # there need not be a device of that number
-        return
 
-    check.equal("shapes of the parameters", shapes(layer), plain)
+    answer = check.attempt(constructing((*PLAIN.values(), 1)))
+
+    found = plain if answer.error else shapes(answer.attempted)  # there need not be a device of that number
+    check.equal("shapes of the parameters", found, plain)
 
 
 @clause("ARG-10")
@@ -266,7 +260,7 @@ def test_there_is_no_eleventh_positional_argument(check):
     """Eleven arguments by position are refused."""
     construct(check, tuple(PLAIN.values()))
 
-    refused(check, Attempt((*PLAIN.values(), 0, "cpu", Torch("float32")), {}), "an eleventh argument")
+    refused(check, constructing((*PLAIN.values(), 0, "cpu", Torch("float32"))), "an eleventh argument")
 
 
 @clause("PAR-09")
@@ -275,7 +269,8 @@ def test_there_is_no_eleventh_positional_argument(check):
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
 def test_all_weights_holds_the_parameters(num_layers, bidirectional, bias, check):
     """all_weights has a list for each layer and direction, of the layer's own parameter objects."""
-    layer = construct(check, (3, 4, num_layers), {"bidirectional": bidirectional, "bias": bias})
+    cls, _ = check.module_class()  # which objects they are, only the layer itself can show
+    layer = cls(3, 4, num_layers, bidirectional=bidirectional, bias=bias)
 
     directions = ("", "_reverse") if bidirectional else ("",)
     kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if bias else 2]
@@ -295,77 +290,48 @@ def test_every_parameter_requires_a_gradient(options, dtype, check):
     given = {**(PLAIN if options == "plain" else {**OTHERS, "bias": True}), "dtype": Torch(dtype)}
     layer = construct(check, (), given)
 
-    found = {name: (p.requires_grad, p.is_leaf, p.grad) for name, p in layer.named_parameters()}
-    check.equal("parameters", found, dict.fromkeys(found, (True, True, None)))
+    found = {name: (p.requires_grad, p.is_leaf, p.grad) for name, p in layer.parameters.items()}
+    check.equal("parameters", found, dict.fromkeys(found, (True, True, False)))
 
 
-def construct(check, positional, keywords=None):
-    """A layer; Nonconformity if it is refused. Warnings are another check's."""
-    cls, torch = check.module_class()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return cls(
-                *made(torch, positional),
-                **dict(zip(keywords or {}, made(torch, (keywords or {}).values()), strict=True)),
-            )
-        except Exception as e:
-            check.holds(False, f"a valid construction was refused: {e!r}")
+def construct(check, positional, keywords=None, **around):
+    """What the layer shows; Nonconformity if it is refused. Warnings are another check's."""
+    answer = check.attempt(constructing(positional, keywords, **around))
+    check.holds(answer.error is None, f"a valid construction was refused: {answer.error}")
+    return answer.attempted
 
 
 def refused(check, attempt, what):
     """The construction is refused, with whatever error."""
-    cls, torch = check.module_class()
-    keywords = dict(zip(attempt.keywords, made(torch, attempt.keywords.values()), strict=True))
-    try:
-        layer = cls(*made(torch, attempt.positional), **keywords)
-    except Exception:
-        return
-    check.holds(False, f"{what} was accepted: {layer}")
-
-
-def made(torch, values):
-    """The values, with everything of torch's made."""
-    return [v.make(torch) if isinstance(v, Torch) else v for v in values]
+    answer = check.attempt(attempt)
+    check.holds(answer.error, f"{what} was accepted: {answer.attempted and answer.attempted.repr}")
 
 
 def shapes(layer):
     """The shapes of its parameters."""
-    return {name: tuple(p.shape) for name, p in layer.named_parameters()}
+    return {name: p.shape for name, p in layer.parameters.items()}
 
 
 def placed(layer):
     """The devices and dtypes of its parameters."""
-    return {(p.device.type, str(p.dtype)) for p in layer.parameters()}
+    return {(p.device, f"torch.{p.dtype}") for p in layer.parameters.values()}
 
 
 def facts(check, layer):
-    """What a layer is, by what it does: its arguments as its parameters and answers show them.
-
-    With every weight_ih 1/2 and all else 0, an input of ones gives more than 1 with relu alone, and
-    nothing at all where everything is dropped.
-    """
-    _, torch = check.module_class()
-    found = shapes(layer)
-    with torch.no_grad():
-        for name, parameter in layer.named_parameters():
-            parameter.fill_(0.5 if name.startswith("weight_ih") else 0)
-        features = found["weight_ih_l0"][1]
-        try:
-            trained, h_n = layer.train()(torch.ones(2, 7, features))
-            tested, _ = layer.eval()(torch.ones(2, 7, features))
-        except Exception as e:
-            check.holds(False, f"a layer was made that refuses a valid call: {e!r}")
-    hidden_size = h_n.shape[-1]
-    bidirectional = trained.shape[-1] == 2 * hidden_size
-    dropped = {True: 0.0, False: 1.0 if not trained.any() else None}[torch.equal(trained, tested)]
+    """What a layer is, by what it does: its arguments as its parameters and answers show them."""
+    check.holds(layer.fails is None, f"a layer was made that refuses a valid call: {layer.fails}")
+    found, does = shapes(layer), layer.does
+    check.holds(does, "the answer does not tell what the layer does")
+    hidden_size = does.h_n[-1]
+    bidirectional = does.output[-1] == 2 * hidden_size
+    dropped = {True: 0.0, False: 1.0 if does.silent else None}[does.alike]
     return {
-        "input_size": features,
+        "input_size": found["weight_ih_l0"][1],
         "hidden_size": hidden_size,
-        "num_layers": h_n.shape[0] // (2 if bidirectional else 1),
-        "nonlinearity": "relu" if tested.max() > 1 else "tanh",
+        "num_layers": does.h_n[0] // (2 if bidirectional else 1),
+        "nonlinearity": "relu" if does.above_1 else "tanh",
         "bias": "bias_ih_l0" in found,
-        "batch_first": {2: True, 7: False}.get(h_n.shape[1]),
+        "batch_first": {2: True, 7: False}.get(does.h_n[1]),
         "dropout": dropped,
         "bidirectional": bidirectional,
     }

@@ -10,8 +10,18 @@ import pytest
 from rnn_spec.judge import chance
 from rnn_spec.judge.laws import derive, eye, furnish
 from rnn_spec.judge.module import PACKINGS, Module, by_hand, numbers
-from rnn_spec.judge.state import answering
 from rnn_spec.questions import reveal
+from rnn_spec.questions.attempts import (
+    DISORDERED,
+    MALFORMED,
+    WELL_FORMED,
+    WRONG_AXES,
+    WRONG_STATES,
+    disordered,
+    packed_rows,
+    packed_state,
+    wrong_state,
+)  # fmt: skip
 from rnn_spec.questions.ragged import PATTERNS, alive, alone, ragged
 from rnn_spec.suite.marks import clause, every, named, standard
 
@@ -476,94 +486,50 @@ def test_at_rate_one_packed_layers_read_zeros(case, check):
 
 # -- refusals -----------------------------------------------------------------------------------
 
-WRONG_STATES = {
-    "one row too many": (0, 1, 0),
-    "twice the rows": (0, 3, 0),
-    "one row too few": (0, -1, 0),
-    "one row": (0, -2, 0),
-    "no rows": (0, -3, 0),
-    "one layer too many": (1, 0, 0),
-    "one layer too few": (-1, 0, 0),
-    "one unit too many": (0, 0, 1),
-    "one unit": (0, 0, -6),
-}
-AXES = {"no axes": 0, "one axis": 1, "two axes": 2, "four axes": 4}
 order = pytest.mark.parametrize("pattern", ["sorted", "unsorted"])
+wrong_h_0 = pytest.mark.parametrize("wrong", [*WRONG_STATES, *WRONG_AXES])
 
 
 @clause("PCK-13")
 @order
-@pytest.mark.parametrize("wrong", [*WRONG_STATES, *AXES])
+@wrong_h_0
 @named("small-L2-tanh-float32", "small-L1-relu-bi-float64")
 def test_wrong_h_0_is_refused(case, pattern, wrong, check):
     """An h_0 of a wrong shape is refused for a packed batch, by the call that is given it."""
-    module = Module(ragged(case, pattern), check)
-    packed = module.packed(pattern)
-    module(packed, module.h_0)
+    error = of_wrong_h_0(case, pattern, wrong, check)
 
-    h_0 = wrong_state(module, wrong)
-
+    shape = wrong_state(case, wrong)
     check.holds(
-        module.refusal(packed, h_0), f"h_0 of shape {tuple(h_0.shape)} is accepted for 3 packed sequences"
+        error and error.phase == "forward", f"h_0 of shape {shape} is accepted for 3 packed sequences"
     )
 
 
 @clause("ERR-09")
 @order
-@pytest.mark.parametrize("wrong", [*WRONG_STATES, *AXES])
+@wrong_h_0
 @named("small-L2-tanh-float32")
 def test_refusal_of_wrong_h_0_for_packed_input(case, pattern, wrong, check):
     """An h_0 of a wrong shape for a packed batch, where it is refused, gets a RuntimeError or ValueError."""
-    module = Module(ragged(case, pattern), check)
-    packed = module.packed(pattern)
-    module(packed, module.h_0)
+    error = of_wrong_h_0(case, pattern, wrong, check)
 
-    error = module.refusal(packed, wrong_state(module, wrong))
-
-    kind = type(error).__name__
-    check.holds(
-        error is None or isinstance(error, (RuntimeError, ValueError)), f"refused with {kind}: {error}"
-    )
+    right = error is None or {error.type, *error.bases} & {"RuntimeError", "ValueError"}
+    check.holds(right, f"refused with {error}")
 
 
 @clause("ERR-13")
 @order
-@pytest.mark.parametrize("wrong", [*WRONG_STATES, *AXES])
+@wrong_h_0
 @named("small-L2-tanh-float32")
 def test_message_for_wrong_h_0_for_packed_input(case, pattern, wrong, check):
     """The refusal of an h_0 for a packed batch names the shape that was given and the one expected."""
-    module = Module(ragged(case, pattern), check)
-    packed = module.packed(pattern)
-    module(packed, module.h_0)
-    h_0 = wrong_state(module, wrong)
+    error = of_wrong_h_0(case, pattern, wrong, check)
 
-    error = module.refusal(packed, h_0)
-
-    told = str(error).replace("[", "(").replace("]", ")")
-    for what, shape in (("given", h_0.shape), ("expected", module.h_0.shape)):
+    told = error and error.message.replace("[", "(").replace("]", ")")
+    for what, shape in (("given", wrong_state(case, wrong)), ("expected", case.h_0.shape)):
         text = ", ".join(map(str, shape))
         check.holds(
             error is None or f"({text}" in told, f"the message does not tell the {what} shape: {error}"
         )
-
-
-MALFORMED = {
-    "empty": [],
-    "increasing": [2, 3, 1, 1],
-    "increasing at the end": [3, 1, 1, 2],
-    "zero at the end": [3, 2, 2, 0],
-    "zero in the middle": [3, 2, 0, 2],
-    "zero at the start": [0, 3, 4],
-    "zeros after one step": [7, 0, 0],
-    "zero alone": [0],
-    "fewer than the rows": [3, 2, 1],
-    "one row of seven": [1],
-    "more than the rows": [3, 2, 1, 1, 1],
-    "many more than the rows": [30, 20, 10, 10],
-    "negative at the end": [4, 4, -1],
-    "negative at the start": [-1, 8],
-}
-VALID = {"the same rows": [3, 2, 1, 1], "one step": [7], "one sequence": [1] * 7}
 
 
 @clause("PCK-14")
@@ -572,28 +538,12 @@ VALID = {"the same rows": [3, 2, 1, 1], "one step": [7], "one sequence": [1] * 7
 @named("small-L1-tanh-noh0-float32")
 def test_malformed_batch_sizes_are_refused(case, wrong, bidirectional, check):
     """A PackedSequence with batch_sizes that cannot be is refused, though others of the same data are not."""
-    plain = replace(case.config, bidirectional=bidirectional)
-    parameters = {name: np.full(shape, 0.25) for name, shape in plain.parameter_shapes().items()}
-    module = Module(replace(case, config=plain, parameters=parameters), check)
-    data = module.input.reshape(-1, case.config.input_size)[:7]
-    pack = module.torch.nn.utils.rnn.PackedSequence
-    for sizes in VALID.values():
-        module(pack(data, module.torch.tensor(sizes)))
+    for sizes in WELL_FORMED.values():
+        answered(check, packed_rows(sizes, bidirectional=bidirectional))
 
-    malformed = pack(data, module.torch.tensor(MALFORMED[wrong], dtype=module.torch.int64))
+    error = refusal(check, packed_rows(MALFORMED[wrong], bidirectional=bidirectional))
 
-    check.holds(module.refusal(malformed), f"batch_sizes {MALFORMED[wrong]} are accepted for 7 rows of data")
-
-
-DISORDERED = {
-    "one row twice": ([0, 0, 2], [0, 1, 2]),
-    "one row for all": ([0, 1, 2], [0, 0, 0]),
-    "no inverse": ([1, 2, 0], [1, 2, 0]),
-    "a row beyond": ([0, 1, 3], [0, 1, 2]),
-    "a row beyond in the end": ([0, 1, 2], [0, 1, 3]),
-    "a row too few": ([0, 1], [0, 1]),
-    "a row too many": ([0, 1, 2, 0], [0, 1, 2]),
-}
+    check.holds(error, f"batch_sizes {MALFORMED[wrong]} are accepted for 7 rows of data")
 
 
 @clause("PCK-15")
@@ -604,23 +554,11 @@ def test_indices_that_are_no_permutation_are_refused(case, wrong, check):
 
     Both fields are given: what torch makes of one alone depends on what memory happens to hold.
     """
-    module = Module(case, check)
-    data = module.input.reshape(-1, case.config.input_size)[:7]
-    h_0 = module.torch.zeros(1, 3, case.config.hidden_size, dtype=module.dtype, device=module.device)
-
-    def call(order, back):
-        sizes, (order, back) = module.torch.tensor([3, 2, 2]), map(module.torch.tensor, (order, back))
-        indices = {"sorted_indices": order.to(data.device), "unsorted_indices": back.to(data.device)}
-        module.rnn(module.torch.nn.utils.rnn.PackedSequence(data, sizes, **indices), h_0)
-
-    with answering("a permutation and its inverse"):
-        call([1, 2, 0], [2, 0, 1])
     order, back = DISORDERED[wrong]
-    try:
-        call(order, back)
-    except Exception:
-        return
-    check.holds(False, f"sorted_indices {order} and unsorted_indices {back} are accepted for 3 sequences")
+
+    error = refusal(check, disordered(order, back))
+
+    check.holds(error, f"sorted_indices {order} and unsorted_indices {back} are accepted for 3 sequences")
 
 
 # -- helpers ------------------------------------------------------------------------------------
@@ -669,11 +607,21 @@ def listed(field):
     return None if field is None else field.tolist()
 
 
-def wrong_state(module, wrong):
-    """An h_0 that is wrong in this way: one edit away from the case's own."""
-    L, N, H = module.h_0.shape
-    if wrong in AXES:
-        return module.h_0.reshape(*[1] * (AXES[wrong] - 3), L, N, H)[(0,) * max(3 - AXES[wrong], 0)]
-    edit = WRONG_STATES[wrong]
-    shape = [max(n + more, 0) for n, more in zip((L, N, H), edit, strict=True)]
-    return module.torch.full(shape, 0.5, dtype=module.dtype, device=module.device)
+def answered(check, attempt):
+    """The attempt is valid, and is answered."""
+    answer = check.attempt(attempt)
+    check.holds(answer.error is None, f"a valid call was refused: {answer.error}")
+
+
+def refusal(check, attempt):
+    """The error with which the attempt was refused, or None; Nonconformity if its twin was refused, too."""
+    answer = check.attempt(attempt)
+    twin = answer.attempted and answer.attempted.twin
+    check.holds(twin is None, f"the valid twin was refused: {twin}")
+    return answer.error
+
+
+def of_wrong_h_0(case, pattern, wrong, check):
+    """The error of a packed batch with an h_0 that is wrong in this way, or None."""
+    check.claimed(ragged(case, pattern))
+    return refusal(check, packed_state(case, pattern, wrong))

@@ -182,7 +182,8 @@ def test_torch_worker_sends_back_only_what_was_changed() -> None:
 def test_torch_worker_keeps_prints_out_of_its_answers() -> None:
     """What a library prints goes to stderr."""
     program = Path(torch_worker.__file__)
-    code = f"import runpy; print('hi'); runpy.run_path({str(program)!r}, run_name='__main__')"
+    beside = f"import sys; sys.path.insert(0, {str(program.parent)!r})"  # as for any program
+    code = f"{beside}; import runpy; print('hi'); runpy.run_path({str(program)!r}, run_name='__main__')"
     ran = subprocess.run(
         [sys.executable, "-c", code], input=b'{"op": "hello"}\n', capture_output=True, check=True
     )

@@ -20,25 +20,31 @@ from rnn_spec.questions.records import DTYPES, Call, Case, Observation
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.torch.eager import TorchSubject
 
-WORKER = Path(rnn_spec.torch.__file__).with_name("worker.py")
+ABROAD = [Path(rnn_spec.torch.__file__).with_name(f"{name}.py") for name in ("worker", "attempted")]
+"""The program, and what it imports from beside it."""
+abroad = pytest.mark.parametrize("path", ABROAD, ids=[path.name for path in ABROAD])
 
 
-def test_worker_is_python_3_6_syntax() -> None:
-    """worker.py parses as Python 3.6, so that it runs beside the oldest torch releases."""
-    tree = ast.parse(WORKER.read_text(encoding="utf-8"), feature_version=(3, 6))
+@abroad
+def test_worker_is_python_3_6_syntax(path: Path) -> None:
+    """The worker parses as Python 3.6, so that it runs beside the oldest torch releases."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 6))
 
     newer = (ast.NamedExpr, ast.AnnAssign, ast.Match, ast.TryStar)
     assert not [node for node in ast.walk(tree) if isinstance(node, newer)]
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.arguments) and node.posonlyargs]
 
 
-def test_worker_needs_torch_and_numpy_only() -> None:
-    """worker.py needs no package but torch and NumPy, and nothing of ours."""
-    tree = ast.parse(WORKER.read_text(encoding="utf-8"))
+@abroad
+def test_worker_needs_torch_and_numpy_only(path: Path) -> None:
+    """The worker needs no package but torch and NumPy, and of ours only what is beside it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
 
     plain = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
     from_ = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert not (plain | from_) - {"torch", "numpy"} - set(sys.stdlib_module_names)
+    beside = {path.stem for path in ABROAD}
+    assert not plain - {"torch", "numpy"} - beside - set(sys.stdlib_module_names)
+    assert not from_ - {"rnn_spec.torch"} - set(sys.stdlib_module_names)
 
 
 def answer(case: Case, module: Any = None) -> Observation:
