@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import sys
 from typing import Any
 
-from rnn_spec.faults.base import MODULE, fault, honest
+from rnn_spec.faults.base import MODULE, fault, honest, module, then
 
 
 def torch() -> Any:
@@ -31,8 +32,34 @@ def is_tensor(input: Any) -> bool:
     return hasattr(input, "dim")
 
 
-# Parameters that are shown and not used.
+def hooked(t: Any, hook: Any) -> Any:
+    """The tensor, its gradient passing through the hook if it requires one."""
+    if t.requires_grad:
+        t.register_hook(hook)
+    return t
 
+
+def called_by_compiled() -> bool:
+    """Whether a compiled module is calling, eagerly as it may be."""
+    frame: Any = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename.endswith("eval_frame.py"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+class Shared(dict[str, Any]):
+    """Parameters that a deep copy does not copy."""
+
+    def __deepcopy__(self, memo: Any) -> dict[str, Any]:
+        return dict(self)
+
+
+# A fault is a row of a table.
+# fmt: off
+
+# Parameters that are shown and not used.
 
 @fault("weight-of-the-first-call", "STA-01", "W_hh is used as it was in the first call.", MODULE)
 def forward(self: Any, input: Any, hx: Any = None) -> Any:
@@ -70,15 +97,11 @@ def __setattr__(self: Any, attr: str, value: Any) -> None:
     honest(self, "__setattr__")(attr, value)
 
 
-@fault("parametrization-ignored", "STA-09", "A parametrized weight is used as it was without.", MODULE)
-def _weights_have_changed(self: Any) -> Any:
-    return not hasattr(self, "parametrizations") and honest(self, "_weights_have_changed")()
-
-
-@fault("pruning-ignored", "STA-09", "A pruned weight is used as it was before.", MODULE)
-def forward(self: Any, input: Any, hx: Any = None) -> Any:
-    own = dict(self.named_parameters())
-    return with_weights(self, lambda name, w: own.get(f"{name}_orig", w), input, hx)
+module("parametrization-ignored", "STA-09", "A parametrized weight is used as it was without.",
+       _weights_have_changed=then(lambda self, changed: changed and not hasattr(self, "parametrizations")))
+module("pruning-ignored", "STA-09", "A pruned weight is used as it was before.",
+       forward=lambda self, input, hx=None: with_weights(
+           self, lambda name, w: dict(self.named_parameters()).get(f"{name}_orig", w), input, hx))
 
 
 @fault("missing-weight-is-zero", "STA-10", "A parameter that is None counts as zero.", MODULE)
@@ -93,20 +116,13 @@ def forward(self: Any, input: Any, hx: Any = None) -> Any:
 
 # Gradients that do not arrive.
 
-
-@fault(
-    "gradients-to-a-copy", "STA-02", "Forward uses copies of the biases, which get their gradient.", MODULE
-)
-def forward(self: Any, input: Any, hx: Any = None) -> Any:
-    return with_weights(self, lambda name, w: w.detach() if "bias" in name else w, input, hx)
+module("gradients-to-a-copy", "STA-02", "Forward uses copies of the biases, which get their gradient.",
+       forward=lambda self, input, hx=None: with_weights(
+           self, lambda name, w: w.detach() if "bias" in name else w, input, hx))
 
 
-@fault(
-    "gradients-to-the-first-parameter",
-    "STA-02",
-    "A parameter that is set anew is used, and gets no gradient.",
-    MODULE,
-)
+@fault("gradients-to-the-first-parameter", "STA-02",
+       "A parameter that is set anew is used, and gets no gradient.", MODULE)
 def forward(self: Any, input: Any, hx: Any = None) -> Any:
     first = self.__dict__.setdefault("first", [id(p) for p in self._flat_weights])
     place = {name: i for i, name in enumerate(self._flat_weights_names)}
@@ -136,53 +152,35 @@ def forward(self: Any, input: Any, hx: Any = None) -> Any:
             if not p.requires_grad:
                 p.grad = p.detach() * 0
 
-    if h_n.requires_grad:
-        h_n.register_hook(touch)
-    return output, h_n
+    return output, hooked(h_n, touch)
 
 
-@fault(
-    "frozen-layer-blocks-gradients", "GRD-09", "With a frozen parameter the input gets no gradient.", MODULE
-)
-def forward(self: Any, input: Any, hx: Any = None) -> Any:
-    if is_tensor(input) and not all(p.requires_grad for p in self.parameters()):
-        input = input.detach()
-    return honest(self, "forward")(input, hx)
+module("frozen-layer-blocks-gradients", "GRD-09", "With a frozen parameter the input gets no gradient.",
+       forward=lambda self, input, hx=None: honest(self, "forward")(
+           input.detach() if is_tensor(input) and not all(p.requires_grad for p in self.parameters())
+           else input, hx))
 
 
 @fault("second-backward-doubled", "GRD-10", "The second backward pass through one call counts twice.", MODULE)
 def forward(self: Any, input: Any, hx: Any = None) -> Any:
     output, h_n = honest(self, "forward")(input, hx)
-    passes: list[Any] = []
-
-    def count(g: Any) -> Any:
-        passes.append(None)
-        return g * min(len(passes), 2)
-
-    if h_n.requires_grad:
-        h_n.register_hook(count)
-    return output, h_n
+    passes = itertools.count(1)
+    return output, hooked(h_n, lambda g: g * min(next(passes), 2))
 
 
-@fault("second-derivative-lost", "GRD-11", "The gradient is not differentiable in h_n's cotangent.", MODULE)
-def forward(self: Any, input: Any, hx: Any = None) -> Any:
-    output, h_n = honest(self, "forward")(input, hx)
-    if h_n.requires_grad:
-        h_n.register_hook(lambda g: g.detach())
-    return output, h_n
+module("second-derivative-lost", "GRD-11", "The gradient is not differentiable in h_n's cotangent.",
+       forward=then(lambda self, output, h_n, *_: (output, hooked(h_n, lambda g: g.detach()))))
 
 
 @fault("forward-mode-doubled", "GRD-12", "Forward mode counts the tangent of h_n twice.", MODULE)
 def forward(self: Any, input: Any, hx: Any = None) -> Any:
     output, h_n = honest(self, "forward")(input, hx)
     doubled = h_n * 2 - h_n.detach()
-    if h_n.requires_grad:
-        h_n.register_hook(lambda g: g / 2)
+    hooked(h_n, lambda g: g / 2)
     return output, doubled
 
 
 # state_dict and copies.
-
 
 @fault("state_dict-without-biases", "STA-03", "state_dict holds the weights only.", MODULE)
 def state_dict(self: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -215,14 +213,12 @@ def load_state_dict(self: Any, state_dict: Any, strict: bool = True, assign: boo
     return honest(self, "load_state_dict")({**state_dict, **own}, strict, assign)
 
 
-@fault("load-never-strict", "STA-04", "load_state_dict takes any keys.", MODULE)
-def load_state_dict(self: Any, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
-    return honest(self, "load_state_dict")(state_dict, False, assign)
-
-
-@fault("load-always-strict", "STA-04", "load_state_dict with strict=False is strict.", MODULE)
-def load_state_dict(self: Any, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
-    return honest(self, "load_state_dict")(state_dict, True, assign)
+module("load-never-strict", "STA-04", "load_state_dict takes any keys.",
+       load_state_dict=lambda self, state_dict, strict=True, assign=False: honest(
+           self, "load_state_dict")(state_dict, False, assign))
+module("load-always-strict", "STA-04", "load_state_dict with strict=False is strict.",
+       load_state_dict=lambda self, state_dict, strict=True, assign=False: honest(
+           self, "load_state_dict")(state_dict, True, assign))
 
 
 @fault("load-skips-other-shapes", "STA-04", "load_state_dict passes over values of other shapes.", MODULE)
@@ -232,24 +228,11 @@ def load_state_dict(self: Any, state_dict: Any, strict: bool = True, assign: boo
     return honest(self, "load_state_dict")(fitting, strict, assign)
 
 
-@fault(
-    "load-does-not-assign", "STA-06", "load_state_dict with assign=True copies into what is there.", MODULE
-)
-def load_state_dict(self: Any, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
-    return honest(self, "load_state_dict")(state_dict, strict, False)
-
-
-class Shared(dict[str, Any]):
-    """Parameters that a deep copy does not copy."""
-
-    def __deepcopy__(self, memo: Any) -> dict[str, Any]:
-        return dict(self)
-
-
-@fault("deepcopy-shares", "STA-05", "deepcopy shares the parameters with the original.", MODULE)
-def __getstate__(self: Any) -> Any:
-    state = honest(self, "__getstate__")()
-    return {**state, "_parameters": Shared(state["_parameters"])}
+module("load-does-not-assign", "STA-06", "load_state_dict with assign=True copies into what is there.",
+       load_state_dict=lambda self, state_dict, strict=True, assign=False: honest(
+           self, "load_state_dict")(state_dict, strict, False))
+module("deepcopy-shares", "STA-05", "deepcopy shares the parameters with the original.",
+       __getstate__=then(lambda self, state: {**state, "_parameters": Shared(state["_parameters"])}))
 
 
 @fault("copy-thaws", "STA-05", "The parameters of a copy all require a gradient.", MODULE)
@@ -267,7 +250,6 @@ def __setstate__(self: Any, state: Any) -> None:
 
 # Dtypes, devices and modes.
 
-
 @fault("second-move-leaves-one", "STA-06", "From the second move on the last parameter stays behind.", MODULE)
 def _apply(self: Any, fn: Any, recurse: bool = True) -> Any:
     name = self._flat_weights_names[-1]
@@ -282,19 +264,12 @@ def _apply(self: Any, fn: Any, recurse: bool = True) -> Any:
     return self
 
 
-@fault("move-freezes", "STA-06", "bfloat16() freezes the parameters.", MODULE)
-def bfloat16(self: Any) -> Any:
-    return honest(self, "bfloat16")().requires_grad_(False)
-
-
-@fault("half-returns-nothing", "STA-06", "half() returns nothing.", MODULE)
-def half(self: Any) -> None:
-    honest(self, "half")()
-
-
-@fault("eval-returns-a-copy", "STA-07", "eval() returns a shallow copy.", MODULE)
-def eval(self: Any) -> Any:  # noqa: A001  # the method's name
-    return copy.copy(honest(self, "eval")())
+module("move-freezes", "STA-06", "bfloat16() freezes the parameters.",
+       bfloat16=then(lambda self, _: self.requires_grad_(False)))
+module("half-returns-nothing", "STA-06", "half() returns nothing.",
+       half=then(lambda self, _: None))
+module("eval-returns-a-copy", "STA-07", "eval() returns a shallow copy.",
+       eval=then(lambda self, _: copy.copy(self)))
 
 
 @fault("eval-shrinks", "STA-07", "eval() shrinks W_hh by one part in 256.", MODULE)
@@ -309,9 +284,8 @@ def train(self: Any, mode: bool = True) -> Any:
     return honest(self, "train")(self.__dict__["trained"])
 
 
-@fault("functional_call-ignored", "EXE-02", "What functional_call gives is not used.", MODULE)
-def _weights_have_changed(self: Any) -> bool:
-    return False
+module("functional_call-ignored", "EXE-02", "What functional_call gives is not used.",
+       _weights_have_changed=lambda self: False)
 
 
 @fault("functional_call-stays", "EXE-02", "What functional_call gives stays in the module.", MODULE)
@@ -325,21 +299,17 @@ def forward(self: Any, input: Any, hx: Any = None) -> Any:
 
 # Hooks.
 
-
 @fault("hooks-run-twice", "STA-11", "A call runs everything twice.", MODULE)
 def __call__(self: Any, *arguments: Any, **keywords: Any) -> Any:
     honest(self, "__call__")(*arguments, **keywords)
     return honest(self, "__call__")(*arguments, **keywords)
 
 
-@fault("hooks-not-run", "STA-11", "A call goes to forward directly, and runs no hook.", MODULE)
-def __call__(self: Any, *arguments: Any, **keywords: Any) -> Any:
-    return self.forward(*arguments, **keywords)
-
-
-@fault("hooks-see-copies", "STA-11", "Hooks get a copy of the input.", MODULE)
-def __call__(self: Any, input: Any, *arguments: Any, **keywords: Any) -> Any:
-    return honest(self, "__call__")(input.clone() if is_tensor(input) else input, *arguments, **keywords)
+module("hooks-not-run", "STA-11", "A call goes to forward directly, and runs no hook.",
+       __call__=lambda self, *a, **k: self.forward(*a, **k))
+module("hooks-see-copies", "STA-11", "Hooks get a copy of the input.",
+       __call__=lambda self, input, *a, **k: honest(self, "__call__")(
+           input.clone() if is_tensor(input) else input, *a, **k))
 
 
 @fault("hooks-never-removed", "STA-11", "A hook that was removed runs again.", MODULE)
@@ -355,7 +325,6 @@ def register_forward_hook(self: Any, hook: Any, *arguments: Any, **keywords: Any
 
 # Precision.
 
-
 @fault("mixed-dtypes-cast", "PRC-05", "Input and h_0 are cast to the parameters' dtype.", MODULE)
 def forward(self: Any, input: Any, hx: Any = None) -> Any:
     if is_tensor(input):
@@ -363,9 +332,9 @@ def forward(self: Any, input: Any, hx: Any = None) -> Any:
     return honest(self, "forward")(input, hx)
 
 
-@fault("state-dtype-cast", "PRC-05", "An h_0 of another dtype is cast to the input's.", MODULE)
-def forward(self: Any, input: Any, hx: Any = None) -> Any:
-    return honest(self, "forward")(input, hx.to(input.dtype) if is_tensor(input) and is_tensor(hx) else hx)
+module("state-dtype-cast", "PRC-05", "An h_0 of another dtype is cast to the input's.",
+       forward=lambda self, input, hx=None: honest(self, "forward")(
+           input, hx.to(input.dtype) if is_tensor(input) and is_tensor(hx) else hx))
 
 
 @fault("autocast-ignored", "PRC-06", "Under autocast the layer computes in float32.", MODULE)
@@ -374,12 +343,8 @@ def forward(self: Any, input: Any, hx: Any = None) -> Any:
         return honest(self, "forward")(input, hx)
 
 
-@fault(
-    "autocast-forgets-to-end",
-    "PRC-06",
-    "After one call under autocast every call answers in its dtype.",
-    MODULE,
-)
+@fault("autocast-forgets-to-end", "PRC-06",
+       "After one call under autocast every call answers in its dtype.", MODULE)
 def forward(self: Any, input: Any, hx: Any = None) -> Any:
     output, h_n = honest(self, "forward")(input, hx)
     if torch().is_autocast_enabled("cpu"):
@@ -390,45 +355,19 @@ def forward(self: Any, input: Any, hx: Any = None) -> Any:
 
 # Routes.
 
-
-@fault("traced-without-h_n", "EXE-04", "A trace answers with the h_n of the example.", MODULE)
-def forward(self: Any, input: Any, hx: Any = None) -> Any:
-    output, h_n = honest(self, "forward")(input, hx)
-    return output, (h_n * 1).detach().new_tensor(h_n.tolist()) if torch().jit.is_tracing() else h_n
-
-
-@fault("traced-weights-are-constants", "EXE-01", "A trace keeps the weights that there were.", MODULE)
-def forward(self: Any, input: Any, hx: Any = None) -> Any:
-    if not torch().jit.is_tracing():
-        return honest(self, "forward")(input, hx)
-    return with_weights(self, lambda name, w: torch().tensor(w.tolist(), dtype=w.dtype), input, hx)
-
-
-def called_by_compiled() -> bool:
-    """Whether a compiled module is calling, eagerly as it may be."""
-    frame: Any = sys._getframe()
-    while frame is not None:
-        if frame.f_code.co_filename.endswith("eval_frame.py"):
-            return True
-        frame = frame.f_back
-    return False
-
-
-@fault(
-    "compiled-without-h_0",
-    "EXE-06",
-    "Compiled, in one graph or in none, the layer begins from zeros.",
-    MODULE,
-)
-def forward(self: Any, input: Any, hx: Any = None) -> Any:
-    compiler = torch().compiler
-    compiled = not compiler.is_exporting() and (compiler.is_compiling() or called_by_compiled())
-    return honest(self, "forward")(input, None if compiled else hx)
-
-
-@fault("exported-without-h_0", "EXE-07", "An exported program begins from zeros.", MODULE)
-def forward(self: Any, input: Any, hx: Any = None) -> Any:
-    return honest(self, "forward")(input, None if torch().compiler.is_exporting() else hx)
+module("traced-without-h_n", "EXE-04", "A trace answers with the h_n of the example.",
+       forward=then(lambda self, output, h_n, *_: (output, (h_n * 1).detach().new_tensor(h_n.tolist())
+           if torch().jit.is_tracing() else h_n)))
+module("traced-weights-are-constants", "EXE-01", "A trace keeps the weights that there were.",
+       forward=lambda self, input, hx=None: honest(self, "forward")(input, hx) if not torch().jit.is_tracing()
+           else with_weights(self, lambda name, w: torch().tensor(w.tolist(), dtype=w.dtype), input, hx))
+module("compiled-without-h_0", "EXE-06", "Compiled, in one graph or in none, the layer begins from zeros.",
+       forward=lambda self, input, hx=None: honest(self, "forward")(input, None
+           if not torch().compiler.is_exporting() and (torch().compiler.is_compiling()
+           or called_by_compiled()) else hx))
+module("exported-without-h_0", "EXE-07", "An exported program begins from zeros.",
+       forward=lambda self, input, hx=None: honest(self, "forward")(
+           input, None if torch().compiler.is_exporting() else hx))
 
 
 @fault("vmap-scales", "EXE-03", "Within vmap of grad the output is doubled.", MODULE)
