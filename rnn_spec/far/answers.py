@@ -3,7 +3,7 @@
 ``rnn-spec cases`` writes the requests that a worker would read, one a line; whatever reads them writes
 the answers that a worker would write; ``rnn-spec judge`` judges these. A case that is not in the file of
 cases (it is made from an earlier answer, or was left out) is not claimed; a case of that file that has no
-answer fails.
+answer fails. Attempts are not in such files: who can make them has Python, and can be a worker.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class AnswersSubject(Introduced):
             raise SubjectError(f"{answers} is empty: its first line is the answer to hello")
         self.introduce(hello)
         self.limits = (*self.limits, LEFT_OUT)  # type: ignore[misc]
+        self.contract = tuple(c for c in self.contract if c != "attempts")  # type: ignore[misc]
 
     def run(self, case: Case) -> Observation:
         """The answer in the file."""
