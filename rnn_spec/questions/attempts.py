@@ -298,6 +298,18 @@ def _call(
 NEGATIVES: dict[str, Negative] = dict([*_values(), *_names(), *_calls()])
 """Every invalid call, by id."""
 
+# -- other dtypes ---------------------------------------------------------------------------------
+
+
+def mixed(case: Case, layer: str, given: str, what: str) -> Attempt:
+    """A call of the case's layer, in one dtype, with an input or an h_0 of another."""
+    arguments = {"input": case.input, "h_0": np.asarray(case.h_0)}
+    right = {name: Torch("full", (x.shape, 0.5), layer) for name, x in arguments.items()}
+    other = {what: replace(right[what], dtype=given)}
+    twin = Attempt("", keywords=asdict(case.config), call=tuple(right.values()), dtype=layer)
+    return wrong(f"{case.id}-{layer}-{given}-{what}", twin, call=tuple({**right, **other}.values()))
+
+
 # -- packed batches -------------------------------------------------------------------------------
 
 WRONG_STATES = {

@@ -102,14 +102,13 @@ def attempt(question, cls=torch.nn.RNN, device="cpu"):
     try:
         twin = None if a["twin"] is None else Made(a["twin"], cls, device)
         found = Made(a, cls, device)
+        drawn = stacked(found.layers) if a["draws"] and not found.error else None
         shown = {"twin": twin and twin.error}
         if found.error is None:
             shown.update(found.shows())
         elif twin and not twin.error:
             shown["left"] = left(found, twin, cls, device)
-        answer = {"error": found.error, "drew": found.drew, "attempted": shown, **found.told()}
-        if a["draws"] and found.error is None:
-            answer["after"] = stacked(found.layers)
+        answer = dict(found.told(), error=found.error, drew=found.drew, attempted=shown, after=drawn)
     except Unmade as e:
         return {"unsupported": str(e)}
     except Exception as e:  # a layer that cannot be looked at has not refused what was attempted

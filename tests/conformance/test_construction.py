@@ -322,6 +322,8 @@ def facts(check, layer):
     check.holds(layer.fails is None, f"a layer was made that refuses a valid call: {layer.fails}")
     found, does = shapes(layer), layer.does
     check.holds(does, "the answer does not tell what the layer does")
+    axes = (len(found.get("weight_ih_l0", ())), len(does.output), len(does.h_n))
+    check.equal("the numbers of axes of weight_ih_l0, output and h_n", axes, (2, 3, 3))
     hidden_size = does.h_n[-1]
     bidirectional = does.output[-1] == 2 * hidden_size
     dropped = {True: 0.0, False: 1.0 if does.silent else None}[does.alike]

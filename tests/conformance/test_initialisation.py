@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from rnn_spec.judge import uniform
+from rnn_spec.questions.attempts import constructing
+from rnn_spec.spec.model import Config
 from rnn_spec.suite.marks import clause
 
 LAYERS = {
@@ -89,12 +91,9 @@ def test_layers_are_independent_of_each_other(layers, check):
 @pytest.mark.parametrize("hidden_size", [1, 2, 7, 100])
 def test_interval_depends_on_hidden_size_alone(hidden_size, check):
     """The interval is the same for every input_size, and follows hidden_size."""
-    cls, torch = check.module_class()
-    torch.manual_seed(3)
     for input_size in (1, 50):
-        layers = [cls(input_size, hidden_size, 2) for _ in range(-(-200 // hidden_size))]
-        for name in parameters(layers[0]):
-            values = np.array([parameters(layer)[name] for layer in layers])
+        options = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": 2}
+        for name, values in drawn(check, options, -(-200 // hidden_size), seed=3).items():
             wrong = uniform.misfit(values, 1 / math.sqrt(hidden_size), looks=16)
             check.holds(wrong is None, f"{name} with input_size {input_size}: {wrong}")
 
@@ -125,7 +124,7 @@ def test_reset_parameters_is_independent_of_the_values_before(layers, check):
 @of_every_layer
 def test_reset_parameters_works_in_place(layers, check):
     """reset_parameters leaves the objects and their memory, so that an optimizer goes on with them."""
-    layer = make(check, layers)
+    layer = make(check, layers)  # which objects they are, only the layer itself can show
     before = {name: (p, p.data_ptr(), p.requires_grad) for name, p in layer.named_parameters()}
 
     layer.reset_parameters()
@@ -142,15 +141,12 @@ def test_reset_parameters_works_in_place(layers, check):
 @of_every_layer
 def test_same_seed_gives_the_same_bits(layers, check):
     """Two layers made after the same seed with the same arguments have the same parameters, bit for bit."""
-    _, torch = check.module_class()
-    torch.manual_seed(11)
-    first = parameters(make(check, layers))
+    options = {**SIZES, **LAYERS[layers]}
 
-    torch.manual_seed(11)
-    second = parameters(make(check, layers))
+    first, second = drawn(check, options, 1, seed=11), drawn(check, options, 2, seed=11)
 
     for name, values in second.items():
-        check.equal(name, values, first[name])
+        check.equal(name, values[:1], first[name])
 
 
 @clause("INI-03")
@@ -172,7 +168,7 @@ BOUND = 1 / math.sqrt(SIZES["hidden_size"])
 
 
 def make(check, layers):
-    """A layer of these options."""
+    """A layer of these options, whose reset_parameters can be called."""
     cls, torch = check.module_class()
     options = {**SIZES, **LAYERS[layers]}
     with warnings.catch_warnings():
@@ -187,23 +183,26 @@ def parameters(layer):
 
 def draws(check, layers, *, reset=False, trained=True):
     """The parameters of many layers, stacked; with `reset` after reset_parameters, `trained` in between."""
-    key = (*check.module_class(), layers, reset, trained)
-    if key not in _drawn:
-        _drawn.clear() if len(_drawn) > 20 else None
-        _drawn[key] = _draw(check, layers, reset, trained)
-    return _drawn[key]
-
-
-_drawn = {}
-
-
-def _draw(check, layers, reset, trained):
+    if not reset:
+        return drawn(check, {**SIZES, **LAYERS[layers]}, DRAWN, seed=7)
     _, torch = check.module_class()
     torch.manual_seed(7)
     made = [make(check, layers) for _ in range(DRAWN)]
-    for layer in made if reset else ():
+    for layer in made:
         for parameter in layer.parameters() if trained else ():
             parameter.detach().add_(3)
         layer.reset_parameters()
     arrays = [parameters(layer) for layer in made]
     return {name: np.array([a[name] for a in arrays]) for name in arrays[0]}
+
+
+def drawn(check, options, count, seed):
+    """The parameters of so many layers that are made one after another from a seed, stacked."""
+    flags = {name: value for name, value in options.items() if name != "dtype"}
+    around = {"default_dtype": options["dtype"]} if "dtype" in options else {}
+    answer = check.attempt(constructing((), flags, draws=count, seed=seed, **around))
+    check.holds(answer.error is None, f"a valid construction was refused: {answer.error}")
+    values = check.told("after", answer.after)
+    shapes = {name: (count, *shape) for name, shape in Config(**flags).parameter_shapes().items()}
+    check.equal("shapes of the parameters", {name: np.shape(x) for name, x in values.items()}, shapes)
+    return values

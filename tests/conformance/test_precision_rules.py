@@ -8,6 +8,7 @@ from rnn_spec.judge.module import numbers
 from rnn_spec.judge.operations import CHANGED
 from rnn_spec.judge.session import NotClaimed
 from rnn_spec.judge.state import State, answering
+from rnn_spec.questions.attempts import mixed
 from rnn_spec.questions.expect import expect
 from rnn_spec.suite.marks import clause, named
 
@@ -22,16 +23,17 @@ MIXES = [f"{layer} layer, {given} {what}" for layer in DTYPES for given in DTYPE
 def test_mixed_dtypes_are_refused(case, mix, check):
     """An input or h_0 of another dtype than the parameters' is refused, and the layer goes on working."""
     layer, _, given, what = mix.replace(",", "").split()
-    state = State(case.derive(f"as {layer}", dtype=layer), check)
-    x, h_0 = state.arguments()
-    state.results(state.rnn, x, h_0)  # the valid twin
-    other = getattr(state.torch, given)
+    check.claimed(case.derive(f"as {layer}", dtype=layer))
 
-    refused = state.refusal(*((x.to(other), h_0) if what == "input" else (x, h_0.to(other))))
+    answer = check.attempt(mixed(case, layer, given, what))
 
-    check.holds(refused, f"a {layer} layer took a {given} {what}")
-    output, _ = state.results(state.rnn, x, h_0)
-    check.within("output of the call after it", numbers(output), expected(state.case, check)["output"])
+    twin = answer.attempted and answer.attempted.twin
+    check.holds(twin is None, f"the valid twin was refused: {twin}")
+    check.holds(answer.error, f"a {layer} layer took a {given} {what}")
+    left = answer.attempted and answer.attempted.left
+    check.holds(left, "the answer does not tell what is left behind")
+    check.holds(left.again is None, f"the call after it was refused: {left.again}")
+    check.equal("results of the call after it that differ", left.differs, ())
 
 
 @clause("PRC-05")
@@ -39,13 +41,13 @@ def test_mixed_dtypes_are_refused(case, mix, check):
 @pytest.mark.parametrize("given", [dtype for dtype in DTYPES if dtype != "float32"])
 def test_refusal_of_an_input_names_both_dtypes(case, given, check):
     """The message of a refused input names its dtype and the parameters'."""
-    state = State(case, check)
-    x, h_0 = state.arguments()
+    check.claimed(case)
 
-    refused = state.refusal(x.to(getattr(state.torch, given)), h_0)
+    error = check.attempt(mixed(case, "float32", given, "input")).error
 
+    said = "" if error is None else error.message
     for dtype in (given, "float32"):
-        check.holds(f"torch.{dtype}" in str(refused), f"the message does not name torch.{dtype}: {refused}")
+        check.holds(f"torch.{dtype}" in said, f"the message does not name torch.{dtype}: {said or 'taken'}")
 
 
 @clause("PRC-06")

@@ -183,6 +183,9 @@ def test_what_a_layer_shows_arrives(worker: TorchWorker) -> None:
     assert there.after is not None
     assert here.after is not None
     assert here.after["weight_hh_l0"].shape == (3, 4, 4)
+    assert (
+        np.unique(here.after["weight_hh_l0"]).size == 3 * 4 * 4
+    )  # as it was drawn, before it showed anything
     assert all(np.array_equal(there.after[name], value) for name, value in here.after.items())
 
 
