@@ -1,23 +1,39 @@
 """The torch.nn.Module under test, built from a Case, for checks of what only torch objects can show.
 
-A padded tensor has no strides in a Case and a PackedSequence no fields: checks that need them make the
-module itself, call it, and read what comes out as NumPy's arrays.
+A padded tensor has no strides in a Case and a PackedSequence no fields, a hook is a function, and torch.func
+takes one: checks that need them make the module itself, call it, and read what comes out as NumPy's arrays.
 """
 
 from __future__ import annotations
 
+import warnings
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.session import NotClaimed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rnn_spec.judge.check import Check
     from rnn_spec.questions.records import Case
+
+
+@contextmanager
+def answering(what: str) -> Iterator[None]:
+    """What a module raises in here is its answer, and a Nonconformity; warnings are none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (Nonconformity, NotClaimed):
+        raise
+    except Exception as e:
+        raise Nonconformity(f"{what} raised {type(e).__name__}: {' '.join(str(e).split())}") from e
 
 
 class Module:
@@ -27,9 +43,11 @@ class Module:
         """Build the layer; NotClaimed for a subject that is no such class, or does not claim the case."""
         cls, self.torch = check.module_class()
         check.claimed(case)
-        self.case, self.dtype = case, getattr(self.torch, case.dtype)
+        self.case, self.check, self.dtype = case, check, getattr(self.torch, case.dtype)
         self.device = getattr(check.subject, "device", "cpu")
-        self.rnn = cls(**asdict(case.config)).to(device=self.device, dtype=self.dtype).train(case.training)
+        with answering("building the layer"):
+            self.rnn = cls(**asdict(case.config)).to(device=self.device, dtype=self.dtype)
+            self.rnn.train(case.training)
         with self.torch.no_grad():
             for name, parameter in self.rnn.named_parameters():
                 parameter.copy_(self.tensor(case.parameters[name]))
@@ -48,6 +66,22 @@ class Module:
         except Exception as e:
             raise Nonconformity(f"raised {type(e).__name__} in forward: {' '.join(str(e).split())}") from e
         return answer
+
+    def arguments(self) -> tuple[Any, ...]:
+        """The case's input and h_0 as new leaves."""
+        given = (self.input,) if self.h_0 is None else (self.input, self.h_0)
+        return tuple(t.detach().clone().requires_grad_() for t in given)
+
+    def results(self, call: Any, *arguments: Any) -> tuple[Any, Any]:
+        """output and h_n of a call; Nonconformity where there are none."""
+        with answering("forward"):
+            output, h_n = call(*arguments)
+        return output, h_n
+
+    def cotangents(self, results: tuple[Any, Any]) -> list[Any]:
+        """The case's cotangents of output and h_n, in the results' dtype and on their device."""
+        given = vars(self.case.cotangents).values()
+        return [self.tensor(a).to(r) for a, r in zip(given, results, strict=True)]
 
     def refusal(self, *arguments: Any) -> Exception | None:
         """What the layer raises when it is called with these arguments, or None."""

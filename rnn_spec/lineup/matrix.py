@@ -184,7 +184,8 @@ def told(answer: Observation) -> tuple[Any, ...]:
     a, arrays = answer, answer.arrays() | {f"after {k}": v for k, v in (answer.after or {}).items()}
     arrays |= answer.preceding()
     facts = [(name, array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()]
-    return (facts, a.dtypes, list((a.parameters or {}).items()), a.aliases, a.drew, a.error, a.unsupported)
+    shapes = list((a.parameters or {}).items())
+    return (facts, a.dtypes, shapes, a.aliases, a.drew, a.facts, a.error, a.unsupported)
 
 
 TOGETHER = 4

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 OURS = {
-    "torch": "rnn_spec.torch.routes:find",
+    "torch": "rnn_spec.torch.eager:find",
     "spec": "rnn_spec.subjects.spec:SpecSubject",
     "fault": "rnn_spec.lineup.faulty:find",
     "worker": "rnn_spec.far.process:WorkerSubject",

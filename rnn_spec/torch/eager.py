@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from rnn_spec.questions.plain import packed
-from rnn_spec.questions.records import Error, Observation
-from rnn_spec.subjects.base import Subject
+from rnn_spec.questions.records import LEVELS, Error, Observation
+from rnn_spec.subjects.base import Subject, SubjectError
+from rnn_spec.torch.routes import DIES, DTYPES, EXPORTED, NEEDS, SUBJECTS, UNCLAIMED
 
 if TYPE_CHECKING:
     from rnn_spec.questions.records import Attempt, Case
@@ -34,8 +36,9 @@ class TorchSubject(Subject):
         self.cls = self.module or self.worker.torch.nn.RNN
         runs = self.worker.dtypes(device)  # before 2.2 torch has no float16 on the CPU
         self.dtypes = tuple(name for name in type(self).dtypes if name in runs)  # type: ignore[assignment,misc]
-        self.limits = tuple(self.worker.limits())  # type: ignore[misc]
+        self.limits = tuple(self.worker.limits(self.cls))  # type: ignore[misc]
         self.tells = tuple(self.worker.TELLS)  # type: ignore[misc]
+        self.contract = tuple(self.worker.CONTRACT)  # type: ignore[misc]
 
     def module_class(self) -> tuple[Any, Any]:
         """The class under test, and the torch that it lives in, for checks of the Python class itself."""
@@ -61,15 +64,11 @@ class TorchSubject(Subject):
 
     def run(self, case: Case) -> Observation:
         """Answer one Case in a new module."""
-        return self.answer(case, self.cls)
-
-    def answer(self, case: Case, make: Any) -> Observation:
-        """Answer one Case in what `make` makes of the constructor's arguments."""
         plain: dict[str, Any] = {name: getattr(case, name) for name in PLAIN}
         plain["config"] = asdict(case.config)
         plain["cotangents"] = None if case.cotangents is None else vars(case.cotangents)
-        plain["earlier"] = [vars(call) for call in case.earlier]
-        answer: dict[str, Any] = self.worker.answer(plain, make, self.device)
+        plain["earlier"] = [e if isinstance(e, str) else vars(e) for e in case.earlier]
+        answer: dict[str, Any] = self.worker.answer(plain, self.cls, self.device)
         if "error" in answer:
             answer["error"] = Error(**answer["error"])
         return Observation(**answer)
@@ -84,4 +83,52 @@ class TorchSubject(Subject):
         return replace(msgspec.convert(found, Observation), after=after)
 
 
-PLAIN = ("parameters", "input", "h_0", "lengths", "training", "dtype", "seed")
+PLAIN = ("parameters", "input", "h_0", "lengths", "training", "dtype", "seed", "route")
+
+
+class RouteSubject(Subject):
+    """torch.nn.RNN on one of `routes.SUBJECTS`."""
+
+    def __init__(self, route: str) -> None:
+        """Import torch, and what else the route needs."""
+        for package in NEEDS.get(route, ()):
+            try:
+                __import__(package)
+            except ImportError as e:
+                raise SubjectError(f"torch:{route} needs {package}: pip install {package}") from e
+        self.route, self.eager = route, TorchSubject()
+        self.dtypes = DTYPES.get(route, self.eager.dtypes)  # type: ignore[misc]
+        self.levels = frozenset(LEVELS) - UNCLAIMED.get(route, set())  # type: ignore[misc]
+        self.limits = (*self.eager.limits, *((DIES,) if route in EXPORTED else ()))  # type: ignore[misc]
+
+    @property
+    def title(self) -> str:
+        """The name that reports use."""
+        return f"torch:{self.route}"
+
+    def version(self) -> str:
+        """The torch release, and the route."""
+        return f"{self.eager.version()} by {self.route}"
+
+    def run(self, case: Case) -> Observation:
+        """Answer one Case, by the route."""
+        batch = case.input.shape[0 if case.config.batch_first else 1] if case.batched else 1
+        if self.route in EXPORTED and batch == 0:
+            return Observation(unsupported=DIES)
+        return self.eager.run(replace(case, route=self.route))
+
+
+def find(how: str = "cpu") -> Subject:
+    """torch.nn.RNN by one of `routes.SUBJECTS`, or else on the device of that name."""
+    if how in SUBJECTS:
+        return RouteSubject(how)
+    try:
+        return TorchSubject(how)
+    except RuntimeError as e:
+        if "device string" not in str(e):
+            raise
+        said = textwrap.shorten(str(e), 130, placeholder=" ...")
+        raise SubjectError(
+            f"subject 'torch:{how}' cannot be made (RuntimeError: {said}); "
+            f"torch's routes are {', '.join(SUBJECTS)}"
+        ) from e

@@ -1,55 +1,51 @@
 """Execution routes: torch.nn.RNN, not called but scripted, traced, compiled, exported ... and then called.
 
-A route is a function of torch, a layer and the arguments of a call; it returns what is called instead of
-the layer. Each is a subject, ``torch:NAME``, that runs the same cases as eager torch.
+A route is a function of a layer and the arguments of a call; it returns what is called instead of the layer.
+A Case names one in `route`; each of `SUBJECTS` is a subject, too, ``torch:NAME``, that runs the same cases as
+eager torch. Python 3.6 syntax; torch is imported where it is used, so that the names can be read without it.
 """
 
-from __future__ import annotations
-
 import contextlib
+import functools
+import importlib
+import importlib.util
+import inspect
 import io
-import textwrap
 import warnings
-from typing import TYPE_CHECKING, Any
 
-from rnn_spec.questions.records import LEVELS, Observation
-from rnn_spec.subjects.base import Subject, SubjectError
-from rnn_spec.torch.eager import TorchSubject
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rnn_spec.questions.records import Case
-
-    Route = Callable[[Any, Any, tuple[Any, ...]], Callable[..., Any]]
+if __package__:
+    from rnn_spec.torch.needs import need
+else:  # beside a worker that another Python runs
+    from needs import need
 
 
-def functional(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
+def functional(rnn, arguments):
     """torch.func.functional_call, given the layer's own parameters."""
-    return lambda *given: torch.func.functional_call(rnn, dict(rnn.named_parameters()), given)
+    call = need("torch.func.functional_call")
+    return lambda *given: call(rnn, dict(rnn.named_parameters()), given)
 
 
-def grad(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
+def grad(rnn, arguments):
     """torch.func.grad of functional_call; what backward then asks for is what it gives."""
+    torch, call = need("torch"), need("torch.func.functional_call")
     names = [name for name, _ in rnn.named_parameters()]
 
-    def call(first: Any, *state: Any) -> Any:
-        def forward(values: Any) -> Any:
+    def run(first, *state):
+        def forward(values):
             given = (with_data(first, values[0]), *values[1 : 1 + len(state)])
-            parameters = dict(zip(names, values[len(given) :], strict=True))
-            output, h_n = torch.func.functional_call(rnn, parameters, given)
+            output, h_n = call(rnn, dict(zip(names, values[len(given) :])), given)
             return data(output), h_n
 
-        class Transformed(torch.autograd.Function):  # type: ignore[misc]
+        class Transformed(torch.autograd.Function):
             @staticmethod
-            def forward(ctx: Any, *values: Any) -> Any:
+            def forward(ctx, *values):
                 ctx.random = torch.get_rng_state()
                 ctx.save_for_backward(*values)
                 return forward(values)
 
             @staticmethod
-            def backward(ctx: Any, g_output: Any, g_n: Any) -> Any:
-                def loss(values: Any) -> Any:
+            def backward(ctx, g_output, g_n):
+                def loss(values):
                     output, h_n = forward(values)
                     return (output * g_output).sum() + (h_n * g_n).sum()
 
@@ -60,16 +56,16 @@ def grad(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
         output, h_n = Transformed.apply(data(first), *state, *rnn.parameters())
         return with_data(first, output), h_n
 
-    return call
+    return run
 
 
-def vmap(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
+def vmap(rnn, arguments):
     """torch.vmap over the batch, of the layer called with one sequence; one that has no batch gets one."""
 
-    def over(*dims: Any) -> Any:
-        return torch.vmap(rnn, *dims, randomness="different")
+    def over(*dims):
+        return need("torch.vmap")(rnn, *dims, randomness="different")
 
-    def call(*given: Any) -> Any:
+    def call(*given):
         if given[0].dim() == 2:
             output, h_n = over(1, 1)(*(t.unsqueeze(1) for t in given))
             return output.squeeze(1), h_n.squeeze(1)
@@ -79,88 +75,152 @@ def vmap(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
     return call
 
 
-def trace(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
+def trace(rnn, arguments):
     """torch.jit.trace with the very arguments, detached."""
-    return of_tensors(torch, rnn, arguments, lambda m, given: torch.jit.trace(m, given, check_trace=False))
+    return of_tensors(rnn, arguments, traced)
 
 
-def script(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
+def trace_of_zeros(rnn, arguments):
+    """torch.jit.trace with zeros in the shapes of the arguments."""
+    return traced(rnn, tuple(need("torch.zeros_like")(t) for t in arguments))
+
+
+def traced(module, given):
+    """A module as torch.jit.trace makes it."""
+    return need("torch.jit.trace")(module, given, check_trace=False)
+
+
+def script(rnn, arguments):
     """torch.jit.script of a module that calls the layer."""
-    from rnn_spec.torch import scripted as torch_scripted
-
-    holding = torch_scripted.padded if isinstance(arguments[0], torch.Tensor) else torch_scripted.packed
-    return torch.jit.script(holding(rnn))
+    holding = scripted().padded if isinstance(arguments[0], need("torch.Tensor")) else scripted().packed
+    return need("torch.jit.script")(holding(rnn))
 
 
-def compile(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:  # noqa: A001  # torch's name
+def script_itself(rnn, arguments):
+    """torch.jit.script of the layer."""
+    return need("torch.jit.script")(rnn)
+
+
+def compile(rnn, arguments):  # noqa: A001  # torch's name
     """torch.compile as it comes, which calls the layer between its graphs; its backend generates no code."""
-    torch.compiler.reset()
-    return torch.compile(rnn, backend="aot_eager")
+    return compiled(rnn, backend="aot_eager")
 
 
-def export(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
+def compiled(rnn, **how):
+    """A compiled layer, whatever was compiled before."""
+    make = need("torch.compile")
+    need("torch._dynamo").reset()
+    return make(rnn, **how)
+
+
+def one_graph(allowed, backend):
+    """torch.compile without a break of the graph, with torch's word that an RNN may be in one or without."""
+
+    def route(rnn, arguments):
+        made = compiled(rnn, backend=backend, fullgraph=True)
+        if not allowed:
+            return made
+        need("torch._dynamo.config.allow_rnn")
+
+        def call(*given):
+            with need("torch._dynamo.config").patch(allow_rnn=True):
+                return made(*given)
+
+        return call
+
+    return route
+
+
+def export(rnn, arguments):
     """torch.export, and the program as a module."""
-    return of_tensors(torch, rnn, arguments, lambda m, given: torch.export.export(m, given).module())
+    make = need("torch.export.export")
+    return of_tensors(rnn, arguments, lambda m, given: make(m, given).module())
 
 
-def autocast(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
+def left_open(name):
+    """torch.export with the batch size or the length left open, made with twice as much of it."""
+    axis = 1 if name == "batch" else 0
+
+    def route(rnn, arguments):
+        size, x, states = need("torch.export.Dim")(name), arguments[0].detach(), arguments[1].detach()
+        double = need("torch.cat")
+        example = (double([x, x], axis), double([states, states], 1) if name == "batch" else states)
+        shapes = {"input": {axis: size}, "hx": {1: size} if name == "batch" else None}
+        return need("torch.export.export")(rnn, example, dynamic_shapes=shapes).module()
+
+    return route
+
+
+def autocast(rnn, arguments):
     """A float32 layer called with float32 under autocast to the dtype of the arguments."""
-    dtype = data(arguments[0]).dtype
+    dtype, region = data(arguments[0]).dtype, need("torch.autocast")
 
-    def call(*given: Any) -> Any:
-        with torch.autocast(data(given[0]).device.type, dtype=dtype):
+    def call(*given):
+        with region(data(given[0]).device.type, dtype=dtype):
             return rnn(*(t.float() for t in given))
 
     return call
 
 
-def onnx(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
+def onnx(rnn, arguments):
     """torch.onnx.export as it comes, by torch.export; run by ONNX Runtime."""
-    return of_tensors(torch, rnn, arguments, lambda m, given: _onnx(torch, m, given, dynamo=True))
+    return of_tensors(rnn, arguments, lambda m, given: in_onnx(m, given, dynamo=True))
 
 
-def onnx_traced(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
+def onnx_traced(rnn, arguments):
     """torch.onnx.export by torch.jit.trace, which makes ONNX's operator RNN of it; run by ONNX Runtime."""
-    return of_tensors(torch, rnn, arguments, lambda m, given: _onnx(torch, m, given, dynamo=False))
+    return of_tensors(rnn, arguments, lambda m, given: in_onnx(m, given, dynamo=False))
 
 
-def _onnx(torch: Any, module: Any, example: tuple[Any, ...], dynamo: bool) -> Any:
-    import onnxruntime
-
-    buffer = io.BytesIO()
+def in_onnx(module, example, dynamo):
+    """A module exported to ONNX, as ONNX Runtime runs it."""
+    onnxruntime, torch, buffer = importlib.import_module("onnxruntime"), need("torch"), io.BytesIO()
     with contextlib.redirect_stdout(None):  # the exporter tells of its progress
         torch.onnx.export(module, example, buffer, dynamo=dynamo)
     session = onnxruntime.InferenceSession(buffer.getvalue())
     inputs = [i.name for i in session.get_inputs()]
 
-    def call(*given: Any) -> Any:
-        arrays = [t.detach().numpy() for t in given]
-        return tuple(map(torch.from_numpy, session.run(None, dict(zip(inputs, arrays, strict=True)))))
+    def call(*given):
+        arrays = dict(zip(inputs, (t.detach().numpy() for t in given)))
+        return tuple(map(torch.from_numpy, session.run(None, arrays)))
 
     return call
 
 
-# -- packed sequences -------------------------------------------------------------------------------
+# -- what they share --------------------------------------------------------------------------------
 
 
-def of_tensors(torch: Any, rnn: Any, arguments: tuple[Any, ...], make: Any) -> Any:
+def scripted():
+    """The modules in which a layer is scripted."""
+    return importlib.import_module("rnn_spec.torch.scripted" if __package__ else "scripted")
+
+
+@functools.lru_cache(maxsize=None)
+def has_source(cls):
+    """Whether the source of a class can be read, for that is what torch.jit.script does."""
+    try:
+        inspect.getsource(cls)
+    except (OSError, TypeError):
+        return False
+    return True
+
+
+def of_tensors(rnn, arguments, make):
     """What `make` makes of the layer and its arguments, detached, on a route that takes tensors alone.
 
     A PackedSequence is made where one would deploy it: in a module that takes a padded input and lengths.
     """
-    if isinstance(arguments[0], torch.Tensor):
+    if isinstance(arguments[0], need("torch.Tensor")):
         return make(rnn, tuple(t.detach() for t in arguments))
-    from rnn_spec.torch import scripted as torch_scripted
+    utils = need("torch.nn.utils.rnn")
 
-    utils = torch.nn.utils.rnn
-
-    def padded(packed: Any, *state: Any) -> tuple[Any, ...]:
-        return (*utils.pad_packed_sequence(packed), *state)
+    def padded(packed, *state):
+        return tuple(utils.pad_packed_sequence(packed)) + state
 
     example = tuple(t.detach() for t in padded(*arguments))
-    made = make(torch_scripted.ragged(rnn).train(rnn.training), example)
+    made = make(scripted().ragged(rnn).train(rnn.training), example)
 
-    def call(*given: Any) -> Any:
+    def call(*given):
         arguments = padded(*given)
         output, h_n = made(*arguments)
         return utils.pack_padded_sequence(output, arguments[1], enforce_sorted=False), h_n
@@ -168,17 +228,19 @@ def of_tensors(torch: Any, rnn: Any, arguments: tuple[Any, ...], make: Any) -> A
     return call
 
 
-def data(x: Any) -> Any:
+def data(x):
     """The tensor, or that with a PackedSequence's numbers."""
     return x[0] if isinstance(x, tuple) else x
 
 
-def with_data(x: Any, data: Any) -> Any:
+def with_data(x, data):
     """Like x, a tensor or a PackedSequence, with other numbers."""
     return x._replace(data=data) if hasattr(x, "_replace") else data
 
 
-ROUTES: dict[str, Route] = {
+# -- the table --------------------------------------------------------------------------------------
+
+SUBJECTS = {
     "functional": functional,
     "grad": grad,
     "vmap": vmap,
@@ -190,8 +252,18 @@ ROUTES: dict[str, Route] = {
     "onnx": onnx,
     "onnx-traced": onnx_traced,
 }
+"""The routes that are subjects, too."""
+ROUTES = dict(SUBJECTS, **{
+    "trace of zeros": trace_of_zeros,
+    "script of the layer itself": script_itself,
+    "compile in one graph, as it is": one_graph(False, "eager"),
+    "compile in one graph, allow_rnn": one_graph(True, "eager"),
+    "compile in one graph, allow_rnn, aot_eager": one_graph(True, "aot_eager"),
+    "export, batch left open": left_open("batch"),
+    "export, length left open": left_open("length"),
+})  # fmt: skip
 
-UNCLAIMED: dict[str, set[str]] = {
+UNCLAIMED = {
     "vmap": {"lengths"},  # a batch in vmap has one length
     "onnx": {"gradients", "dropout", "precision"},  # the exporter leaves training mode, and makes float32
     "onnx-traced": {"gradients", "dropout", "precision"},
@@ -201,7 +273,7 @@ UNCLAIMED: dict[str, set[str]] = {
 EXPORTED = ("onnx", "onnx-traced")
 """The routes that leave torch: they do not learn, drop nothing, and compute in one dtype."""
 
-DTYPES = {"autocast": ("bfloat16", "float16"), **dict.fromkeys(EXPORTED, ("float32",))}
+DTYPES = dict(dict.fromkeys(EXPORTED, ("float32",)), autocast=("bfloat16", "float16"))
 """The dtypes of a route that does not compute in all of eager torch's."""
 
 DIES = "ONNX Runtime dies of a batch of 0 (a floating point exception, seen in 1.32.0 with two layers)"
@@ -209,84 +281,53 @@ DIES = "ONNX Runtime dies of a batch of 0 (a floating point exception, seen in 1
 
 NEEDS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "onnx-traced": ("onnx", "onnxruntime")}
 """The packages that a route needs beside torch."""
+MISSING = "not here: ONNX, which needs {0}: pip install {0}"
+"""Why a route that needs a package is not taken without it."""
+UNREADABLE = "not here: scripting, which reads the class's source"
+"""Why a layer is not scripted whose class is in no file."""
 
 
-class Routed:
-    """What stands in for the layer: it is built and set as the layer is, and called by a route."""
+def lacking(name, cls):
+    """Why a route cannot be taken here, with a layer of this class, or None."""
+    for package in NEEDS.get(name, ()):
+        if importlib.util.find_spec(package) is None:
+            return MISSING.format(package)
+    return UNREADABLE if name in SCRIPTING and not has_source(cls) else None
 
-    def __init__(self, make: Any, name: str, torch: Any, config: dict[str, Any]) -> None:
-        """Make the layer."""
-        self.name, self.torch, self.rnn = name, torch, make(**config)
-        self.made: dict[Any, Callable[..., Any]] = {}
 
-    def to(self, device: str, dtype: Any) -> Routed:
-        """Move the layer; under autocast it stays in float32."""
-        self.rnn.to(device=device, dtype=self.torch.float32 if self.name == "autocast" else dtype)
-        return self
+def limits(cls):
+    """Why routes cannot be taken here, with a layer of this class."""
+    reasons = (lacking(name, cls) for name in ROUTES)
+    return [reason for reason in dict.fromkeys(reasons) if reason]
 
-    def train(self, mode: bool) -> Routed:
-        """Set the layer's mode."""
-        self.rnn.train(mode)
-        return self
 
-    def named_parameters(self) -> Any:
-        """The layer's."""
-        return self.rnn.named_parameters()
+class Route:
+    """A route as it is taken: once for each mode and each shape of the arguments."""
 
-    def __call__(self, *arguments: Any) -> Any:
-        """Make the call by the route, which is taken once for each mode and each shape of arguments."""
-        shapes = (self.rnn.training, *((type(a), data(a).shape) for a in arguments))
+    def __init__(self, name):
+        """Take none yet."""
+        self.take, self.name, self.made = ROUTES[name], name, {}
+
+    def of(self, rnn, arguments):
+        """What is called in place of the layer, for such arguments."""
+        shapes = (rnn.training, *((type(a), data(a).shape) for a in arguments))
+        if shapes not in self.made:
+            self.made[shapes] = self.take(rnn, arguments)
+        return self.made[shapes]
+
+    def call(self, rnn, arguments):
+        """Make a call."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the routes deprecate each other
-            if shapes not in self.made:
-                self.made[shapes] = ROUTES[self.name](self.torch, self.rnn, arguments)
-            return self.made[shapes](*arguments)
+            return self.of(rnn, arguments)(*arguments)
+
+    def owner(self, rnn, arguments):
+        """The module whose parameters count once the route is taken: the layer, or what was made of it."""
+        made = self.of(rnn, arguments)
+        return rnn if self.name not in OWNING else made.rnn if self.name == "script" else made
 
 
-def find(how: str = "cpu") -> Subject:
-    """torch.nn.RNN by one of ROUTES, or else on the device of that name."""
-    if how in ROUTES:
-        return RouteSubject(how)
-    try:
-        return TorchSubject(how)
-    except RuntimeError as e:
-        if "device string" not in str(e):
-            raise
-        said = textwrap.shorten(str(e), 130, placeholder=" ...")
-        raise SubjectError(
-            f"subject 'torch:{how}' cannot be made (RuntimeError: {said}); "
-            f"torch's routes are {', '.join(ROUTES)}"
-        ) from e
-
-
-class RouteSubject(Subject):
-    """torch.nn.RNN on one of ROUTES."""
-
-    def __init__(self, route: str) -> None:
-        """Import torch, and what else the route needs."""
-        for package in NEEDS.get(route, ()):
-            try:
-                __import__(package)
-            except ImportError as e:
-                raise SubjectError(f"torch:{route} needs {package}: pip install {package}") from e
-        self.route, self.eager = route, TorchSubject()
-        self.dtypes = DTYPES.get(route, self.eager.dtypes)  # type: ignore[misc]
-        self.levels = frozenset(LEVELS) - UNCLAIMED.get(route, set())  # type: ignore[misc]
-        self.limits = (*self.eager.limits, *((DIES,) if route in EXPORTED else ()))  # type: ignore[misc]
-
-    @property
-    def title(self) -> str:
-        """The name that reports use."""
-        return f"torch:{self.route}"
-
-    def version(self) -> str:
-        """The torch release, and the route."""
-        return f"{self.eager.version()} by {self.route}"
-
-    def run(self, case: Case) -> Observation:
-        """Answer one Case, by the route."""
-        batch = case.input.shape[0 if case.config.batch_first else 1] if case.batched else 1
-        if self.route in EXPORTED and batch == 0:
-            return Observation(unsupported=DIES)
-        torch, make = self.eager.worker.torch, self.eager.cls
-        return self.eager.answer(case, lambda **config: Routed(make, self.route, torch, config))
+SCRIPTING = ("script", "script of the layer itself")
+"""The routes that read the source of the class."""
+OWNING = ("trace", "script", "export")
+"""The routes that make a module with parameters of its own, which may be other ones than the layer's."""

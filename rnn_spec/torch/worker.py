@@ -1,4 +1,4 @@
-"""Run one Case in torch.nn.RNN. One file, Python 3.6 syntax, only torch and NumPy.
+"""Run one Case in torch.nn.RNN. Python 3.6 syntax, only torch, NumPy, and the deeds and routes beside it.
 
 `answer` takes a Case as plain data (a dict of the record's fields, `config` and `cotangents` as
 dicts) and returns an Observation as plain data. It is what the in-process subject calls. As a program
@@ -11,14 +11,19 @@ import platform
 import re
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
 
 if __package__:
-    from rnn_spec.torch import attempted
-else:  # a program, which another Python runs
-    import attempted  # type: ignore[import-not-found,no-redef]
+    from rnn_spec.torch import attempted, needs, routes, singles
+else:  # a program, which another Python runs, maybe from elsewhere
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    import attempted
+    import needs
+    import routes
+    import singles
 
 
 def version():
@@ -37,10 +42,11 @@ def numbers(t):
     return (t.float() if t.dtype in (torch.float16, getattr(torch, "bfloat16", None)) else t).numpy()
 
 
-def build(cls, config, parameters, dtype, device):
-    """The module, with the case's own parameters."""
-    rnn = cls(**config).to(device=device, dtype=getattr(torch, dtype))
-    own = dict(rnn.named_parameters())
+def build(cls, case, device, **how):
+    """The module with the case's own parameters, in its dtype; under autocast in float32."""
+    dtype = "float32" if case["route"] == "autocast" else case["dtype"]
+    rnn = cls(**dict(case["config"], **how)).to(device=device, dtype=getattr(torch, dtype))
+    own, parameters = dict(rnn.named_parameters()), case["parameters"]
     if sorted(own) != sorted(parameters):
         raise ValueError("parameters are {}, the case has {}".format(sorted(own), sorted(parameters)))
     with torch.no_grad():
@@ -64,91 +70,193 @@ def aliases(tensors):
     return tuple(shared)
 
 
-def call_earlier(rnn, calls, dtype, device):
-    """Make the calls that come before the one that is asked about: their outputs."""
-    outputs = []
-    for call in calls:
-        h_0 = () if call["h_0"] is None else (tensor(call["h_0"], dtype, device),)
-        with torch.no_grad():
-            outputs.append(
-                numbers(rnn.train(call["training"])(tensor(call["input"], dtype, device), *h_0)[0])
-            )
-    return tuple(outputs)
-
-
-def forward(rnn, case, x, h_0):
-    """Call the module, packed and unpacked again where the case has lengths."""
+def forward(call, case, x, h_0):
+    """Make the call, packed and unpacked again where the case has lengths."""
     arguments = () if h_0 is None else (h_0,)
     if case["lengths"] is None:
-        return rnn(x, *arguments)
+        return call(x, *arguments)
     batch_first = case["config"]["batch_first"]
     pack, pad = torch.nn.utils.rnn.pack_padded_sequence, torch.nn.utils.rnn.pad_packed_sequence
     lengths = torch.tensor([int(n) for n in case["lengths"]])
     packed = pack(x, lengths, batch_first=batch_first, enforce_sorted=False)
-    output, h_n = rnn(packed, *arguments)
+    output, h_n = call(packed, *arguments)
     return pad(output, batch_first=batch_first, total_length=x.shape[1 if batch_first else 0])[0], h_n
 
 
-def lacking(case):
+def lacking(case, cls):
     """What this torch has not, and the case needs; or None."""
     names = torch.nn.utils.rnn.pack_padded_sequence.__code__.co_varnames
     if case["lengths"] is not None and "enforce_sorted" not in names:  # before torch 1.1
         return UNSORTED
-    return None
+    if case["route"] and case["route"] not in routes.ROUTES:
+        return "there is no route {!r}".format(case["route"])
+    unknown = [e for e in case["earlier"] if not isinstance(e, dict) and e not in DEEDS]
+    return "there is no deed {!r}".format(unknown[0]) if unknown else routes.lacking(case["route"], cls)
+
+
+TAKE, LEAVE = "take the route", "leave the route"
+DEEDS = {TAKE, LEAVE} | set(singles.DEEDS) | set(singles.ANEW)
+
+
+class Asked:
+    """A case on its way: its layer, what is called in place of it, and in which phase it is.
+
+    `rnn` is the module that is called, or whose route is; once a route is taken, `rnn` is the module whose
+    parameters count from then on, and `program` what is called.
+    """
+
+    def __init__(self, case, cls, device):
+        """Begin with nothing but the question."""
+        self.case, self.cls, self.device, self.phase = case, cls, device, "construct"
+        self.deeds = [e for e in case["earlier"] if not isinstance(e, dict)]
+        self.rnn = self.built = self.program = None
+        self.route = routes.Route(case["route"]) if case["route"] else None
+        self.outputs, self.facts = [], {}
+
+    def observation(self, caught):
+        """Build the layer, do what comes earlier, make the call: what there is to be seen."""
+        case = self.case
+        self.rnn = self.built = build(self.cls, case, self.device)
+        self.rnn.train(case["training"])
+        self.phase = "forward"
+        # On the CPU its own generator is enough; torch.manual_seed notes a traceback for CUDA each time.
+        (torch.default_generator if self.device == "cpu" else torch).manual_seed(case["seed"])
+        self.precede()
+        self.phase = "forward"
+        x, h_0 = self.arguments(case)
+        leaves = {"input": x}
+        if h_0 is not None:
+            leaves["h_0"] = h_0
+        leaves.update(self.rnn.named_parameters())
+        random = torch.get_rng_state()
+        if case["cotangents"] is None:
+            with torch.no_grad():
+                results, gradients = forward(self.call, case, x, h_0), {}
+        else:
+            results, gradients = self.learn(leaves, x, h_0)
+        warned = told(caught)  # looking at the answer, below, may warn, too
+        return dict(
+            self.answer(leaves, *results), gradients=gradients, warnings=warned,
+            drew=not torch.equal(random, torch.get_rng_state()),
+        )  # fmt: skip
+
+    def arguments(self, call):
+        """Input and h_0 as tensors: of the case's dtype, or of that which deeds have left the layer in."""
+        dtype = self.case["dtype"]
+        if self.deeds:
+            dtype = next((str(value.dtype)[6:] for _, value in self.shown()), dtype)
+        h_0 = None if call["h_0"] is None else tensor(call["h_0"], dtype, self.device)
+        return tensor(call["input"], dtype, self.device), h_0
+
+    def shown(self):
+        """The parameters by name as the module shows them: computed ones as computed now."""
+        values = ((name, getattr(self.rnn, name, None)) for name in self.case["parameters"])
+        return [(name, value) for name, value in values if isinstance(value, torch.Tensor)]
+
+    def call(self, *arguments):
+        """Call the layer, or what a route has made of it."""
+        if self.program is not None:
+            return self.program(*arguments)
+        return self.rnn(*arguments) if self.route is None else self.route.call(self.rnn, arguments)
+
+    def precede(self):
+        """Make the calls and do the deeds that come before the call that is asked about."""
+        for item in self.case["earlier"]:
+            if not isinstance(item, dict):
+                self.phase = "deed"
+                self.do(item)
+                continue
+            self.phase = "forward"
+            self.built.train(item["training"])
+            x, h_0 = self.arguments(item)
+            with torch.no_grad():
+                self.outputs.append(numbers(self.call(x, *(() if h_0 is None else (h_0,)))[0]))
+            self.built.train(self.case["training"])
+
+    def do(self, deed):
+        """Do a deed; take the route, or leave it again."""
+        if deed == TAKE:
+            given = tuple(t.requires_grad_() for t in self.arguments(self.case) if t is not None)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.program = self.route.of(self.rnn, given)
+                self.rnn = self.route.owner(self.rnn, given)
+        elif deed == LEAVE:
+            self.rnn, self.route, self.program = self.built, None, None
+        else:
+            self.rnn, facts = singles.done(self.rnn, deed, self.new)
+            self.facts.update(facts)
+
+    def new(self, **how):
+        """Another layer of the same configuration, with parameters of its own."""
+        layer = self.cls(**dict(self.case["config"], **how))
+        return layer.to(dtype=getattr(torch, self.case["dtype"])).train(self.case["training"])
+
+    def learn(self, leaves, x, h_0):
+        """Make the call and go back: output and h_n, and the gradients by name."""
+        wanted, dtype = self.case["cotangents"], self.case["dtype"]
+        for t in [x, h_0] if self.deeds else leaves.values():
+            if t is not None:
+                t.requires_grad_()
+        results = forward(self.call, self.case, x, h_0)
+        self.phase = "backward"
+        if not self.deeds:
+            given = [tensor(wanted[name], dtype, self.device) for name in ("output", "h_n")]
+            found = torch.autograd.grad(list(results), list(leaves.values()), given)
+            return results, {name: numbers(g) for name, g in zip(leaves, found)}
+        for t in leaves.values():  # what arrives where, after whatever was done
+            t.grad = None
+        given = [
+            tensor(wanted[name], dtype, self.device).to(r) for name, r in zip(("output", "h_n"), results)
+        ]
+        torch.autograd.backward(list(results), given, retain_graph=True)
+        self.facts["derivatives"] = singles.derivatives(self.rnn, dict(self.shown()))
+        return results, {name: numbers(t.grad) for name, t in leaves.items() if t.grad is not None}
+
+    def answer(self, leaves, output, h_n):
+        """What is told of a call but its gradients."""
+        dtypes = {"output": str(output.dtype)[6:], "h_n": str(h_n.dtype)[6:]}
+        after = leaves
+        if self.deeds:
+            shown = dict(self.shown())
+            after = dict({name: t for name, t in leaves.items() if name in ("input", "h_0")}, **shown)
+            dtypes.update((name, str(value.dtype)[6:]) for name, value in shown.items())
+            self.facts.update(
+                leaves=singles.told(self.rnn, shown),
+                training=self.rnn.training,
+                itself=self.rnn is self.built,
+            )
+        return {
+            "output": numbers(output),
+            "h_n": numbers(h_n),
+            "dtypes": dtypes,
+            "parameters": {name: tuple(p.shape) for name, p in self.rnn.named_parameters()},
+            "after": {name: numbers(t) for name, t in after.items()},
+            "aliases": aliases(dict(leaves, output=output, h_n=h_n)),
+            "earlier": tuple(self.outputs),
+            "facts": self.facts,
+        }
+
+
+def told(caught):
+    """What was warned of."""
+    return tuple(str(w.message) for w in caught)
 
 
 def answer(case, cls=torch.nn.RNN, device="cpu"):
     """The Observation of one Case, or the error that was raised, with its phase."""
-    if lacking(case):
-        return {"unsupported": lacking(case)}
-    phase = "construct"
+    if lacking(case, cls):
+        return {"unsupported": lacking(case, cls)}
+    asked = Asked(case, cls, device)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            dtype, wanted = case["dtype"], case["cotangents"]
-            rnn = build(cls, case["config"], case["parameters"], dtype, device)
-            x = tensor(case["input"], dtype, device)
-            h_0 = None if case["h_0"] is None else tensor(case["h_0"], dtype, device)
-            phase = "forward"
-            # On the CPU its own generator is enough; torch.manual_seed notes a traceback for CUDA each time.
-            (torch.default_generator if device == "cpu" else torch).manual_seed(case["seed"])
-            earlier = call_earlier(rnn, case["earlier"], dtype, device)
-            rnn.train(case["training"])
-            leaves = {"input": x}
-            if h_0 is not None:
-                leaves["h_0"] = h_0
-            leaves.update(rnn.named_parameters())
-            random = torch.get_rng_state()
-            if wanted is None:
-                with torch.no_grad():
-                    output, h_n = forward(rnn, case, x, h_0)
-                gradients = {}
-            else:
-                for t in leaves.values():
-                    t.requires_grad_()
-                output, h_n = forward(rnn, case, x, h_0)
-                phase = "backward"
-                cotangents = [tensor(wanted[name], dtype, device) for name in ("output", "h_n")]
-                found = torch.autograd.grad([output, h_n], list(leaves.values()), cotangents)
-                gradients = {name: numbers(g) for name, g in zip(leaves, found)}
-            warned = tuple(str(w.message) for w in caught)  # looking at the answer, below, may warn, too
-            return {
-                "output": numbers(output),
-                "h_n": numbers(h_n),
-                "gradients": gradients,
-                "dtypes": {"output": str(output.dtype)[6:], "h_n": str(h_n.dtype)[6:]},
-                "parameters": {name: tuple(p.shape) for name, p in rnn.named_parameters()},
-                "after": {name: numbers(t) for name, t in leaves.items()},
-                "aliases": aliases(dict(leaves, output=output, h_n=h_n)),
-                "drew": not torch.equal(random, torch.get_rng_state()),
-                "earlier": earlier,
-                "warnings": warned,
-            }
+            return asked.observation(caught)
+        except needs.Absent as e:
+            return {"unsupported": str(e)}
         except Exception as e:  # whatever a subject raises is an answer
-            return {
-                "error": {"phase": phase, "type": type(e).__name__, "message": str(e)},
-                "warnings": tuple(str(w.message) for w in caught),
-            }
+            error = {"phase": asked.phase, "type": type(e).__name__, "message": str(e)}
+            return {"error": error, "warnings": told(caught)}
 
 
 # -- the wire: JSON, a line each way ----------------------------------------------------------------
@@ -181,14 +289,19 @@ def dtypes(device):
     return [name for name, first in since.items() if first is not None and release() >= first]
 
 
-def limits():
-    """What this release cannot be asked, and says so."""
-    return ([UNSORTED] if release() < (1, 1) else []) + attempted.limits()
+def limits(cls=torch.nn.RNN):
+    """What this release, or a layer of this class, cannot be asked, and says so."""
+    return (
+        ([UNSORTED] if release() < (1, 1) else [])
+        + needs.limits(release())
+        + routes.limits(cls)
+        + attempted.limits()
+    )
 
 
 UNSORTED = "this torch packs no batch that is not sorted by length"
-CONTRACT = ["attempts"]
 TELLS = ["parameters", "after", "aliases", "drew", "dtypes", "earlier"]
+CONTRACT = ["deeds", "routes", "attempts"]
 
 
 def hello(device):
@@ -252,8 +365,12 @@ def serve(lines, out, device="cpu"):
         elif request["op"] == "attempt":
             reply = dict(attempt(request["attempt"], device), seq=request["seq"])
         else:
-            case = dict({"h_0": None, "lengths": None, "cotangents": None}, **read(request["case"]))
-            case["earlier"] = [dict({"h_0": None}, **call) for call in case["earlier"]]
+            case = dict(
+                {"h_0": None, "lengths": None, "cotangents": None, "route": ""}, **read(request["case"])
+            )
+            case["earlier"] = [
+                dict({"h_0": None}, **e) if isinstance(e, dict) else e for e in case["earlier"]
+            ]
             found = answer(case, device=device)
             if "after" in found:
                 found["after"] = changed(found["after"], case)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rnn_spec.judge.module import numbers
-from rnn_spec.judge.state import State, answering
+from rnn_spec.judge.module import Module, answering, numbers
 from rnn_spec.suite.marks import clause, named
 
 PLAIN, WHOLE = "small-L1-relu-float64", "small-L2-tanh-bi-float64"
@@ -16,7 +15,7 @@ PLAIN, WHOLE = "small-L1-relu-float64", "small-L2-tanh-bi-float64"
 @pytest.mark.parametrize("passes", [2, 3])
 def test_gradients_accumulate(case, passes, check):
     """A second and third backward pass add to the gradients that are there."""
-    state = State(case, check)
+    state = Module(case, check)
     bounds = check.expect(case).arrays
 
     for done in range(1, passes + 1):
@@ -29,7 +28,7 @@ def test_gradients_accumulate(case, passes, check):
 @named(PLAIN)
 def test_gradients_are_added_to_what_the_user_stored(case, check):
     """What the user has put into .grad stays there, and the gradient is added to it."""
-    state = State(case, check)
+    state = Module(case, check)
     for parameter in state.rnn.parameters():
         parameter.grad = state.torch.full_like(parameter, 2.0)
 
@@ -45,7 +44,7 @@ def test_gradients_are_added_to_what_the_user_stored(case, check):
 @pytest.mark.parametrize("kind", ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "input", "h_0"])
 def test_frozen_tensors_get_no_gradient(case, kind, check):
     """What is frozen gets no gradient, and everything else the gradient that it gets otherwise."""
-    state = State(case, check)
+    state = Module(case, check)
     arguments = state.arguments()
     leaves = dict(state.rnn.named_parameters()) | dict(zip(("input", "h_0"), arguments, strict=True))
     frozen = [name for name in leaves if name.startswith(kind)]
@@ -66,7 +65,7 @@ def test_frozen_tensors_get_no_gradient(case, kind, check):
 @named(WHOLE)
 def test_frozen_layer_passes_gradients_on(case, check):
     """A layer frozen as a whole gets no gradient, and passes it to its input; thawed it gets its own."""
-    state = State(case, check)
+    state = Module(case, check)
     arguments, bounds = state.arguments(), check.expect(case).arrays
     with answering("requires_grad_"):
         state.rnn.requires_grad_(False)
@@ -87,7 +86,7 @@ def test_frozen_layer_passes_gradients_on(case, check):
 @named(PLAIN, WHOLE, "small-L2-relu-bi-unbatched-float32")
 def test_retained_graph_gives_the_same_gradients_again(case, check):
     """A second backward pass through one call, with retain_graph, gives the same gradients, bit for bit."""
-    state = State(case, check)
+    state = Module(case, check)
     arguments = state.arguments()
     leaves = dict(state.rnn.named_parameters()) | dict(zip(("input", "h_0"), arguments, strict=True))
     results = state.results(state.rnn, *arguments)
@@ -110,7 +109,7 @@ def test_retained_graph_gives_the_same_gradients_again(case, check):
 @named(WHOLE)
 def test_losses_of_one_call_add_up(case, check):
     """Backward of output, then of h_n, through one call gives the sum of both."""
-    state = State(case, check)
+    state = Module(case, check)
     output, h_n = state.results(state.rnn, *state.arguments())
     g_output, g_n = state.cotangents((output, h_n))
 
@@ -127,7 +126,7 @@ def test_losses_of_one_call_add_up(case, check):
 @named(PLAIN)
 def test_graph_that_is_not_retained_is_gone(case, check):
     """Without retain_graph a second backward pass raises, and adds nothing."""
-    state = State(case, check)
+    state = Module(case, check)
     results = state.results(state.rnn, *state.arguments())
     cotangents = state.cotangents(results)
     with answering("backward"):
@@ -148,7 +147,7 @@ def test_graph_that_is_not_retained_is_gone(case, check):
 @named("cell-L1-tanh-float64", "cell-L2-relu-bi-float64", "one-L2-tanh-float64")
 def test_second_derivatives(case, check):
     """The gradients' own derivatives are those of finite differences, for input, h_0 and every parameter."""
-    state = State(case, check)
+    state = Module(case, check)
     torch, own = state.torch, dict(state.rnn.named_parameters())
 
     def forward(input, h_0, *values):
@@ -166,7 +165,7 @@ def test_second_derivatives(case, check):
 @named("small-L1-tanh-float64")
 def test_gradient_penalty_reaches_the_parameters(case, check):
     """A loss on the gradient of the input, in double backward, gives every weight a gradient."""
-    state = State(case, check)
+    state = Module(case, check)
     arguments = state.arguments()
     results = state.results(state.rnn, *arguments)
 
@@ -184,7 +183,7 @@ def test_gradient_penalty_reaches_the_parameters(case, check):
 @pytest.mark.parametrize("how", ["torch.func.jvp", "forward_ad"])
 def test_forward_mode_agrees_with_reverse_mode(case, how, check):
     """<cotangent, J tangent> is <J^T cotangent, tangent>, for tangents of input, h_0 and every parameter."""
-    state = State(case, check)
+    state = Module(case, check)
     torch, own = state.torch, dict(state.rnn.named_parameters())
     arguments = [t.detach() for t in state.arguments()]
     leaves = [*arguments, *(p.detach() for p in own.values())]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from rnn_spec.judge.module import numbers
-from rnn_spec.judge.operations import CHANGED
+from rnn_spec.judge.module import Module, answering, numbers
 from rnn_spec.judge.session import NotClaimed
-from rnn_spec.judge.state import State, answering
 from rnn_spec.questions.attempts import mixed
 from rnn_spec.questions.expect import expect
 from rnn_spec.suite.marks import clause, named
+from rnn_spec.torch.deeds import CHANGED, do
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 MIXES = [f"{layer} layer, {given} {what}" for layer in DTYPES for given in DTYPES if layer != given
@@ -55,7 +54,7 @@ def test_refusal_of_an_input_names_both_dtypes(case, given, check):
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_autocast_computes_in_its_dtype(case, dtype, check):
     """Under autocast a float32 layer takes float32, and answers in the autocast dtype, within its bound."""
-    state = State(case, check)
+    state = Module(case, check)
 
     results = autocast(state, dtype, state.rnn, *state.arguments())
 
@@ -70,7 +69,7 @@ def test_autocast_computes_in_its_dtype(case, dtype, check):
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_autocast_gradients_are_float32(case, dtype, check):
     """Under autocast the gradients arrive at the float32 parameters in float32, within the lower bound."""
-    state = State(case, check)
+    state = Module(case, check)
     arguments = state.arguments()
 
     results = autocast(state, dtype, state.rnn, *arguments)
@@ -90,7 +89,7 @@ def test_autocast_gradients_are_float32(case, dtype, check):
 @pytest.mark.parametrize("operation", ["in place", "replaced", "load_state_dict, assign"])
 def test_autocast_uses_current_parameters(case, operation, check):
     """Parameters that change inside one autocast region, between calls, are used as they then are."""
-    state = State(case, check)
+    state = Module(case, check)
     halves = case.derive(
         "halves", dtype="bfloat16", parameters={k: p / 2 for k, p in case.parameters.items()}
     )
@@ -98,7 +97,7 @@ def test_autocast_uses_current_parameters(case, operation, check):
 
     with answering("the calls"), torch.autocast(state.device, dtype=torch.bfloat16), torch.no_grad():
         state.rnn(*state.arguments())
-        CHANGED[operation](torch, state.rnn)
+        do(state.rnn, CHANGED[operation])
         output, _ = state.rnn(*state.arguments())
 
     check.within("output", numbers(output), expected(halves, check)["output"])
@@ -108,7 +107,7 @@ def test_autocast_uses_current_parameters(case, operation, check):
 @named("small-L1-relu-float32")
 def test_autocast_switched_off_computes_in_float32(case, check):
     """In a region where autocast is disabled, and after it, a float32 layer computes in float32."""
-    state = State(case, check)
+    state = Module(case, check)
     torch = state.torch
 
     autocast(state, "bfloat16", state.rnn, *state.arguments())
@@ -129,8 +128,8 @@ def test_cuda_computes_in_the_arithmetic_chosen(case, tf32, check):
     _, torch = check.module_class()
     if not torch.cuda.is_available():
         raise NotClaimed("not here: CUDA, of which there is no device")
-    state = State(case, check)
-    state.operate(lambda torch, rnn: rnn.to("cuda"))
+    state = Module(case, check)
+    state.rnn.to("cuda")
     bounds = expected(case, check)
     if tf32:  # factors of 10 bits are between bfloat16's and float16's
         bounds = expected(case.derive("in low precision", dtype="bfloat16"), check)

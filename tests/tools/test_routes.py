@@ -15,7 +15,7 @@ from rnn_spec.subjects.base import Subject
 from rnn_spec.suite.collect import collect
 from rnn_spec.suite.planned import Planned
 from rnn_spec.torch import routes as torch_routes
-from rnn_spec.torch.routes import DTYPES, EXPORTED, NEEDS, ROUTES, UNCLAIMED
+from rnn_spec.torch.routes import DTYPES, EXPORTED, NEEDS, OWNING, ROUTES, SCRIPTING, SUBJECTS, UNCLAIMED
 
 BY_ITSELF = ("functional", "grad", "trace", "script", "compile", "export", "autocast")
 """The routes that need torch alone, but for vmap, which torch refuses."""
@@ -60,7 +60,7 @@ def trials() -> list[Planned]:
     return [trial for trial in collect() if trial.id in SAMPLE]
 
 
-@pytest.mark.parametrize("name", ROUTES)
+@pytest.mark.parametrize("name", SUBJECTS)
 def test_a_route_is_the_layer_as_far_as_torch_lets_it(name: str, trials: list[Planned]) -> None:
     """A check by a route passes, or it fails as recorded, or the route does not claim what it asks."""
     subject = route(name)
@@ -86,7 +86,7 @@ def test_a_program_is_made_once_for_calls_alike(monkeypatch: pytest.MonkeyPatch)
     """What a route makes is called again, and not made again, for arguments of the same shapes."""
     made = []
 
-    def plain(torch: Any, rnn: Any, arguments: tuple[Any, ...]) -> Any:
+    def plain(rnn: Any, arguments: tuple[Any, ...]) -> Any:
         made.append([tuple(t.shape) for t in arguments])
         return rnn
 
@@ -110,4 +110,5 @@ def test_a_route_says_what_it_needs(route: str, monkeypatch: pytest.MonkeyPatch)
 
 def test_tables_are_of_routes() -> None:
     """What is said of a route is said of one that there is."""
-    assert {*UNCLAIMED, *DTYPES, *NEEDS, *EXPORTED} <= {*ROUTES}
+    assert {*UNCLAIMED, *DTYPES, *NEEDS, *EXPORTED} <= {*SUBJECTS}
+    assert {*SCRIPTING, *OWNING} <= {*ROUTES}

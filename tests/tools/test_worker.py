@@ -20,7 +20,8 @@ from rnn_spec.questions.records import DTYPES, Call, Case, Observation
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.torch.eager import TorchSubject
 
-ABROAD = [Path(rnn_spec.torch.__file__).with_name(f"{name}.py") for name in ("worker", "attempted")]
+FAR = ("worker", "attempted", "deeds", "needs", "routes", "singles")
+ABROAD = [Path(rnn_spec.torch.__file__).with_name(f"{name}.py") for name in FAR]
 """The program, and what it imports from beside it."""
 abroad = pytest.mark.parametrize("path", ABROAD, ids=[path.name for path in ABROAD])
 

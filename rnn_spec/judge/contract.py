@@ -1,0 +1,112 @@
+"""The contract of module state: one law for whatever is done to a module, and by whatever route it is called.
+
+**Forward is what the spec computes from the parameters that the module shows**, and the gradients arrive at
+the tensors that the user owns: those that are shown parameters get the spec's gradient, and those that
+parameters are computed from what their derivatives make of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.questions.expect import expect
+from rnn_spec.questions.records import Bound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rnn_spec.judge.check import Check
+    from rnn_spec.questions.records import Call, Case, Observation
+
+
+def done(case: Case, *earlier: Call | str, route: str = "", learning: bool = False) -> Case:
+    """`case` after these deeds and calls, by a route; with its cotangents if it is about learning."""
+    how = [e if isinstance(e, str) else "a call" for e in earlier] + ([f"by {route}"] if route else [])
+    cotangents = case.cotangents if learning else None
+    how += [] if learning else ["forward"]
+    return case.derive(", ".join(how), earlier=earlier, route=route, cotangents=cotangents)
+
+
+def shown(check: Check, case: Case, answer: Observation) -> Case:
+    """The plain case of the parameters that the module showed, in their dtype."""
+    after = check.told("after", answer.after)
+    parameters = {name: np.asarray(after[name], np.float64) for name in case.parameters}
+    for name, value in parameters.items():
+        check.same_shape(name, value, case.parameters[name])
+    dtype = answer.dtypes.get(next(iter(parameters)), case.dtype)
+    return replace(case, id=f"{case.id}~as shown", parameters=parameters, dtype=dtype, earlier=(), route="")
+
+
+def answers(check: Check, case: Case, like: Case) -> Observation:
+    """The answer to `case` is what the spec says of another one, `like`, and of its dtype."""
+    answer = check.ask(case)
+    expected = check.expect(like.derive("forward", cotangents=None)).arrays
+    for name in ("output", "h_n"):
+        check.equal(f"{name}'s dtype", answer.dtypes.get(name), like.dtype)
+        check.within(name, getattr(answer, name), expected[name])
+    return answer
+
+
+def obeys(check: Check, case: Case) -> Observation:
+    """The law, forward."""
+    answer = check.ask(case)
+    expected = expect(replace(shown(check, case, answer), cotangents=None)).arrays
+    for name in ("output", "h_n"):
+        check.within(name, getattr(answer, name), expected[name])
+    return answer
+
+
+def learns(check: Check, case: Case) -> Observation:
+    """The law, backward, of a case that a deed was done in."""
+    answer = check.ask(case)
+    expected = expect(shown(check, case, answer)).arrays
+    for name in ("input", "h_0"):
+        if f"grad {name}" in expected:
+            arrived(check, name, answer, expected[f"grad {name}"])
+    for name, leaf in fact(answer, "leaves").items():
+        if not leaf["learns"]:
+            check.holds(name not in answer.gradients, f"{name} is frozen and got a gradient")
+        elif leaf["is"]:
+            arrived(check, name, answer, total([expected[f"grad {own}"] for own in leaf["is"]]))
+        else:
+            arrived(check, name, answer, pulled(fact(answer, "derivatives")[name], expected, case.dtype))
+    return answer
+
+
+def arrived(check: Check, name: str, answer: Observation, bound: Bound) -> None:
+    """One gradient is there, and within its bounds."""
+    check.holds(name in answer.gradients, f"grad {name} did not arrive: it is None")
+    check.within(f"grad {name}", answer.gradients[name], bound)
+
+
+def total(bounds: list[Bound]) -> Bound:
+    """The gradient of what is several parameters at once."""
+    value, error = sum(b.value for b in bounds), sum(b.error for b in bounds)
+    return Bound(np.asarray(value), np.asarray(error))
+
+
+def pulled(derivatives: Mapping[str, Any], expected: Mapping[str, Bound], dtype: str) -> Bound:
+    """The gradient of what parameters are computed from, by their derivatives, to half a dtype's digits."""
+    shape = derivatives["shape"]
+    value, error = np.zeros(shape), np.zeros(shape)
+    for name, rows in derivatives["of"].items():
+        bound, matrix = expected[f"grad {name}"], np.asarray(rows, np.float64)
+        value += (bound.value.reshape(-1) @ matrix).reshape(shape)
+        error += (bound.error.reshape(-1) @ np.abs(matrix)).reshape(shape)
+        error += HALF[dtype] * (np.abs(bound.value.reshape(-1)) @ np.abs(matrix)).max()
+    return Bound(value, error)
+
+
+HALF = {"float64": 2.0**-26, "float32": 2.0**-12, "float16": 2.0**-6, "bfloat16": 2.0**-4}
+"""Half of the digits of a dtype, as a relative error: what torch computes on the way is not ours to bound."""
+
+
+def fact(answer: Observation, name: str) -> Any:
+    """A fact of an answer to a case with deeds; Nonconformity where it is not told."""
+    if name not in answer.facts:
+        raise Nonconformity(f"the answer does not tell its {name}")
+    return answer.facts[name]
