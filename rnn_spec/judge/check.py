@@ -10,7 +10,7 @@ import numpy as np
 from rnn_spec.judge.compare import Comparison, Nonconformity, compare
 from rnn_spec.judge.laws import both_read
 from rnn_spec.judge.session import NoGradients, NotClaimed, Unsupported, WrongAdapter, read
-from rnn_spec.questions.claims import MODULE
+from rnn_spec.questions.claims import MODULE, NOT_HERE
 from rnn_spec.questions.records import Bound, Case, Error, Expectation, Observation
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ class Check:
         self.error = observation.error
         if observation.unsupported:
             self.broke_backward = case.cotangents is not None
-            raise Unsupported(observation.unsupported)
+            reason = observation.unsupported
+            machine = reason.startswith(NOT_HERE) and self.claims.declared(reason)
+            raise (NotClaimed if machine else Unsupported)(reason)
         if (error := self.error) is not None:
             self.broke_backward = error.phase == "backward"
             where = "grad" if self.broke_backward else ""

@@ -8,13 +8,14 @@ parameters are computed from what their derivatives make of it.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
+import msgspec
 import numpy as np
 
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.questions.expect import expect
-from rnn_spec.questions.records import Bound
+from rnn_spec.questions.records import DTYPES, Bound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,7 @@ def shown(check: Check, case: Case, answer: Observation) -> Case:
     for name, value in parameters.items():
         check.same_shape(name, value, case.parameters[name])
     dtype = answer.dtypes.get(next(iter(parameters)), case.dtype)
+    check.holds(dtype in DTYPES, f"the parameters are of {dtype}, which is none of {', '.join(DTYPES)}")
     return replace(case, id=f"{case.id}~as shown", parameters=parameters, dtype=dtype, earlier=(), route="")
 
 
@@ -71,10 +73,19 @@ def learns(check: Check, case: Case) -> Observation:
         if not leaf["learns"]:
             check.holds(name not in answer.gradients, f"{name} is frozen and got a gradient")
         elif leaf["is"]:
-            arrived(check, name, answer, total([expected[f"grad {own}"] for own in leaf["is"]]))
+            arrived(check, name, answer, total([known(expected, own) for own in leaf["is"]]))
         else:
-            arrived(check, name, answer, pulled(fact(answer, "derivatives")[name], expected, case.dtype))
+            derivatives = fact(answer, "derivatives")
+            check.holds(name in derivatives, f"the answer does not tell the derivatives by {name}")
+            arrived(check, name, answer, pulled(derivatives[name], expected, case.dtype))
     return answer
+
+
+def known(expected: Mapping[str, Bound], name: str) -> Bound:
+    """The expected gradient of a parameter; Nonconformity where an answer names another."""
+    if f"grad {name}" not in expected:
+        raise Nonconformity(f"the answer tells of a parameter {name!r}, which there is not")
+    return expected[f"grad {name}"]
 
 
 def arrived(check: Check, name: str, answer: Observation, bound: Bound) -> None:
@@ -94,7 +105,10 @@ def pulled(derivatives: Mapping[str, Any], expected: Mapping[str, Bound], dtype:
     shape = derivatives["shape"]
     value, error = np.zeros(shape), np.zeros(shape)
     for name, rows in derivatives["of"].items():
-        bound, matrix = expected[f"grad {name}"], np.asarray(rows, np.float64)
+        bound, width = known(expected, name), value.size
+        if [len(row) for row in rows] != [width] * bound.value.size:
+            raise Nonconformity(f"the derivatives of {name} are not {bound.value.size} rows of {width}")
+        matrix = np.asarray(rows, np.float64)
         value += (bound.value.reshape(-1) @ matrix).reshape(shape)
         error += (bound.error.reshape(-1) @ np.abs(matrix)).reshape(shape)
         error += HALF[dtype] * (np.abs(bound.value.reshape(-1)) @ np.abs(matrix)).max()
@@ -105,8 +119,41 @@ HALF = {"float64": 2.0**-26, "float32": 2.0**-12, "float16": 2.0**-6, "bfloat16"
 """Half of the digits of a dtype, as a relative error: what torch computes on the way is not ours to bound."""
 
 
+Leaf = TypedDict("Leaf", {"is": list[str], "dtype": str, "device": str, "learns": bool})
+
+
+class Derivatives(TypedDict):
+    """Of a tensor: its shape, and the derivatives of parameters by it, a row for each of their elements."""
+
+    shape: list[int]
+    of: dict[str, list[list[float]]]
+
+
+FACTS: dict[str, Any] = {
+    "leaves": dict[str, Leaf],
+    "derivatives": dict[str, Derivatives],
+    "itself": bool,
+    "training": bool,
+    "repr": str,
+    "keys": tuple[list[str], list[str]],
+    "prefixed": list[str],
+    "values": dict[str, list[float]],
+    "shared": list[str],
+    "detached": list[str],
+    "themselves": list[str],
+    "missing_keys": list[str],
+    "unexpected_keys": list[str],
+    "leaves on meta": dict[str, Leaf],
+    "shapes on meta": list[list[int]],
+}
+"""What an answer to a case with deeds tells in `Observation.facts`; some of it by certain deeds alone."""
+
+
 def fact(answer: Observation, name: str) -> Any:
-    """A fact of an answer to a case with deeds; Nonconformity where it is not told."""
+    """A fact of an answer to a case with deeds; Nonconformity where it is not told, or wrongly."""
     if name not in answer.facts:
         raise Nonconformity(f"the answer does not tell its {name}")
-    return answer.facts[name]
+    try:
+        return msgspec.convert(answer.facts[name], FACTS[name])
+    except msgspec.ValidationError as e:
+        raise Nonconformity(f"the answer tells its {name} wrongly: {e}") from e

@@ -38,6 +38,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 KINDS = (*CHOICES, "limits")
 """All that a subject declares of itself, by its names in `Claims`, in a Subject and in its hello."""
 
+NOT_HERE = "not here: "
+"""So begins a declared limit that is the machine's, which lacks a package or a device: it is not claimed."""
 MODULE = "a torch.nn.Module, which is not at hand"
 """Why a check of the Python class is not answered by whoever has none: that is nobody's promise."""
 

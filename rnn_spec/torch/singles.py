@@ -60,7 +60,7 @@ def state_dict_told(m):
     return {
         "keys": [list(plain), list(kept)],
         "prefixed": list(m.state_dict(prefix="encoder.")),
-        "values": {name: value.tolist() for name, value in plain.items()},
+        "values": {name: value.reshape(-1).tolist() for name, value in plain.items()},
         "shared": [n for n, v in plain.items() if n in own and v.data_ptr() == own[n].data_ptr()],
         "detached": [n for n, v in plain.items() if not v.requires_grad],
         "themselves": [n for n, v in kept.items() if v is own.get(n)],

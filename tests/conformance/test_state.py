@@ -140,7 +140,7 @@ def test_state_dict_is_the_parameters(case, operation, check):
 
     check.equal("the keys of state_dict", fact(answer, "keys")[0], list(case.parameters))
     for name, value in scaled(case, 1 if operation in KEPT else 0.5).parameters.items():
-        check.equal(name, np.array(fact(answer, "values")[name]), value)
+        check.equal(name, np.array(fact(answer, "values").get(name, [])), value.reshape(-1))
 
 
 @clause("STA-03")
@@ -161,7 +161,7 @@ def test_state_dict_shares_its_values_with_the_layer(case, check):
     """state_dict has the parameters' own memory, detached; with keep_vars the parameters themselves."""
     answer, names = check.ask(done(case, "state_dict")), list(case.parameters)
 
-    check.equal("the keys of state_dict, and with keep_vars", fact(answer, "keys"), [names, names])
+    check.equal("the keys of state_dict, and with keep_vars", fact(answer, "keys"), (names, names))
     check.equal("what in state_dict is no copy", fact(answer, "shared"), names)
     check.equal("what in state_dict is detached", fact(answer, "detached"), names)
     check.equal("what state_dict(keep_vars=True) has itself", fact(answer, "themselves"), names)
@@ -237,7 +237,10 @@ def test_copy_of_a_frozen_or_tied_layer_is_one(case, operation, check):
     answer = learns(check, done(case, "frozen and tied", operation, learning=True))
 
     leaves = fact(answer, "leaves")
-    check.holds(not leaves["weight_hh_l0"]["learns"], "the frozen weight is no longer frozen in the copy")
+    check.holds(
+        not leaves.get("weight_hh_l0", {}).get("learns", True),
+        "the frozen weight is no longer frozen in the copy",
+    )
     check.holds(["bias_hh_l1", "bias_ih_l1"] in [sorted(leaf["is"]) for leaf in leaves.values()],
                 "the tied biases are two in the copy")  # fmt: skip
 

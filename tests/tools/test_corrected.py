@@ -13,7 +13,7 @@ from torch import Tensor
 from torch._jit_internal import _overload_method as overload
 from torch.nn.utils.rnn import PackedSequence
 
-from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.session import Session
 from rnn_spec.suite.collect import collect
 from rnn_spec.suite.planned import Planned
 from rnn_spec.torch.eager import TorchSubject
@@ -214,13 +214,10 @@ def trials() -> list[Planned]:
 def failed(cls: type, test: str, trials: list[Planned]) -> list[str]:
     """The checks of a test that fail on a class."""
     subject: Any = type("Layer", (TorchSubject,), {"module": cls})()
-    ids = []
-    for trial in (trial for trial in trials if trial.test == test):
-        try:
-            trial.judge(subject)
-        except Nonconformity:
-            ids.append(trial.id)
-    return ids
+    session = Session(subject)
+    outcomes = {trial.id: trial.outcome(session) for trial in trials if trial.test == test}
+    assert [outcome for outcome in outcomes.values() if outcome.word == "broken"] == []
+    return [id for id, outcome in outcomes.items() if outcome.word == "failed"]
 
 
 @pytest.mark.parametrize("test", WRONG)
