@@ -1,9 +1,8 @@
 """The smoke stage: small cases that come first, and tell a wrong adapter from a wrong RNN.
 
 An adapter that passes a matrix transposed, or a batch in another order, would fail four hundred checks,
-none of which names it. So there is a table of what adapters get wrong: a `Mistake` is what an adapter
-did to the case on its way in, and to the answer on its way out. If the answers to all of them are right
-once a mistake is assumed, the adapter is wrong, and nothing else has been found to be.
+none of which names it. So there is a table of what adapters get wrong (`lineup.mistakes`). If the spec with
+a mistake reproduces the answers to all of them, the adapter is wrong, and nothing else has been found to be.
 """
 
 from __future__ import annotations
@@ -11,21 +10,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnn_spec.judge.compare import Nonconformity, comparisons
 from rnn_spec.judge.session import Session
+from rnn_spec.lineup.mistakes import MISTAKES
+from rnn_spec.lineup.suspects import Answered, Right, Suspect
 from rnn_spec.questions.expect import expect
 from rnn_spec.questions.product import Recipe
 from rnn_spec.questions.records import Bound, Case, Error, Observation
+from rnn_spec.spec.arithmetic import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from rnn_spec.lineup.mistakes import Mistake
     from rnn_spec.subjects.base import Subject
 
     Arrays = Mapping[str, Bound]
@@ -54,210 +56,13 @@ def cases(subject: Subject) -> list[Case]:
     return [case for case in asked if subject.unclaimed(case) is None]
 
 
-@dataclass(frozen=True)
-class Mistake:
-    """What an adapter does wrong: to the case before it is run, and to the answer after."""
-
-    name: str
-    sentence: str
-    before: Callable[[Case], Case] = lambda case: case
-    after: Callable[[Case, str, np.ndarray], np.ndarray] = lambda _case, _name, array: array
-
-    def then(self, other: Mistake) -> Mistake:
-        """Both at once, this one nearer to the caller."""
-        return Mistake(
-            f"{self.name} and {other.name}",
-            f"{self.sentence}; and {other.sentence}",
-            lambda case: other.before(self.before(case)),
-            lambda case, name, array: other.after(case, name, self.after(case, name, array)),
-        )
-
-    def expected(self, case: Case) -> Arrays:
-        """What a right RNN behind an adapter with this mistake answers."""
-        arrays = expect(self.before(case)).arrays
-        return {
-            name: Bound(*(self.after(case, name, part) for part in (bound.value, bound.error)))
-            for name, bound in arrays.items()
-        }
-
-
-def parameters(
-    change: Callable[[str, np.ndarray, Mapping[str, np.ndarray]], np.ndarray],
-) -> Callable[[Case], Case]:
-    """The case with every parameter changed; `change` takes its name, its array and all parameters."""
-
-    def before(case: Case) -> Case:
-        changed = {name: change(name, array, case.parameters) for name, array in case.parameters.items()}
-        return replace(case, parameters=changed)
-
-    return before
-
-
-def _transposed(kind: str, name: str, array: np.ndarray, _: Any) -> np.ndarray:
-    """Read as if it were stored transposed: the same numbers, in the order of the other layout."""
-    return array.reshape(array.shape[::-1]).T if name.startswith(kind) else array
-
-
-def _without(kind: str, name: str, array: np.ndarray, _: Any) -> np.ndarray:
-    return array * 0 if name.startswith(kind) else array
-
-
-def _twice(kind: str, other: str, name: str, array: np.ndarray, all_of_them: Any) -> np.ndarray:
-    return all_of_them[name.replace(other, kind)] if name.startswith(other) else array
-
-
-def _matrices_swapped(name: str, array: np.ndarray, all_of_them: Any) -> np.ndarray:
-    swap = {"weight_ih": "weight_hh", "weight_hh": "weight_ih"}
-    other = all_of_them[swap[name[:9]] + name[9:]] if name[:9] in swap else array
-    return other if other.shape == array.shape else array
-
-
-def _directions_swapped(name: str, array: np.ndarray, all_of_them: Any) -> np.ndarray:
-    other = name.removesuffix("_reverse") if name.endswith("_reverse") else f"{name}_reverse"
-    return all_of_them.get(other, array)
-
-
-def _input_batch_major(case: Case) -> Case:
-    T, N, I = case.input.shape
-    return replace(case, input=case.input.reshape(N, T, I).swapaxes(0, 1))
-
-
-def _output_batch_major(case: Case, name: str, array: np.ndarray) -> np.ndarray:
-    return array.swapaxes(0, 1).reshape(array.shape) if name == "output" else array
-
-
-def _output_axes_swapped(_: Case, name: str, array: np.ndarray) -> np.ndarray:
-    return array.swapaxes(0, 1) if name == "output" else array
-
-
-def _h_n_axes_swapped(_: Case, name: str, array: np.ndarray) -> np.ndarray:
-    return array.swapaxes(0, 1) if name == "h_n" else array
-
-
-def _h_n_of_last_layer(case: Case, name: str, array: np.ndarray) -> np.ndarray:
-    return array[-case.config.num_directions :] if name == "h_n" else array
-
-
-def _directions_swapped_in_output(case: Case, name: str, array: np.ndarray) -> np.ndarray:
-    H = case.config.hidden_size
-    if not case.config.bidirectional:
-        return array
-    return np.roll(array, H, -1) if name == "output" else array[np.arange(len(array)) ^ 1]
-
-
-def _sorted_by_length(case: Case, _: str, array: np.ndarray) -> np.ndarray:
-    if case.lengths is None:
-        return array
-    return array[:, np.argsort(-case.lengths, kind="stable")]
-
-
-def _states_batch_major(case: Case) -> Case:
-    if case.h_0 is None:
-        return case
-    rows, N, H = case.h_0.shape
-    return replace(case, h_0=case.h_0.reshape(N, rows, H).swapaxes(0, 1))
-
-
-MISTAKES = (
-    Mistake(
-        "weight_ih-transposed",
-        "weight_ih is read transposed; it is (hidden_size, input_size), row-major",
-        parameters(partial(_transposed, "weight_ih")),
-    ),
-    Mistake(
-        "weight_hh-transposed",
-        "weight_hh is read transposed; its row j holds the weights into unit j",
-        parameters(partial(_transposed, "weight_hh")),
-    ),
-    Mistake(
-        "weights-transposed",
-        "weight_ih and weight_hh are read transposed; both are (hidden_size, columns), row-major",
-        parameters(partial(_transposed, "weight")),
-    ),
-    Mistake(
-        "matrices-swapped",
-        "weight_ih and weight_hh are exchanged wherever their shapes allow it",
-        parameters(_matrices_swapped),
-    ),
-    Mistake(
-        "no-bias_hh",
-        "bias_hh is left out; where a layer has a single bias, it is bias_ih + bias_hh",
-        parameters(partial(_without, "bias_hh")),
-    ),
-    Mistake(
-        "no-bias_ih",
-        "bias_ih is left out; where a layer has a single bias, it is bias_ih + bias_hh",
-        parameters(partial(_without, "bias_ih")),
-    ),
-    Mistake("no-bias", "both biases are left out", parameters(partial(_without, "bias"))),
-    Mistake(
-        "bias_ih-twice",
-        "bias_ih is given for both biases",
-        parameters(partial(_twice, "bias_ih", "bias_hh")),
-    ),
-    Mistake(
-        "bias_hh-twice",
-        "bias_hh is given for both biases",
-        parameters(partial(_twice, "bias_hh", "bias_ih")),
-    ),
-    Mistake(
-        "directions-exchanged",
-        "the reverse direction is given the forward direction's parameters, and the other way round",
-        parameters(_directions_swapped),
-    ),
-    Mistake(
-        "input-batch-major",
-        "input is read as (batch, seq_len, input_size); it is (seq_len, batch, input_size)",
-        _input_batch_major,
-    ),
-    Mistake(
-        "output-batch-major",
-        "output's numbers are written in the order (batch, seq_len, ...); it is (seq_len, batch, ...)",
-        after=_output_batch_major,
-    ),
-    Mistake(
-        "batch-major",
-        "input is read, and output written, as (batch, seq_len, ...); both are (seq_len, batch, ...)",
-        _input_batch_major,
-        _output_batch_major,
-    ),
-    Mistake(
-        "output-axes-exchanged",
-        "output is (batch, seq_len, ...); it has to be (seq_len, batch, ...)",
-        after=_output_axes_swapped,
-    ),
-    Mistake(
-        "h_n-axes-exchanged",
-        "h_n is (batch, layers, ...); it has to be (layers * directions, batch, hidden_size)",
-        after=_h_n_axes_swapped,
-    ),
-    Mistake(
-        "h_n-of-the-last-layer",
-        "h_n holds the last layer only; it has to hold every layer and direction",
-        after=_h_n_of_last_layer,
-    ),
-    Mistake("no-h_0", "h_0 is not passed on", lambda case: replace(case, h_0=None)),
-    Mistake(
-        "h_0-batch-major",
-        "h_0 is read as (batch, layers, ...); it is (layers * directions, batch, hidden_size)",
-        _states_batch_major,
-    ),
-    Mistake(
-        "directions-exchanged-in-results",
-        "the reverse direction comes first in output and h_n; it has to come second",
-        after=_directions_swapped_in_output,
-    ),
-    Mistake(
-        "batch-sorted-by-length",
-        "the batch comes back sorted by length; it has to come back in the caller's order",
-        after=_sorted_by_length,
-    ),
-    Mistake("no-lengths", "lengths are not passed on", lambda case: replace(case, lengths=None)),
-)
-
 DIGITS: tuple[tuple[float, Callable[[float], float], str], ...] = (
-    (2.0**-24, lambda x: float(np.float32(x)), "computes or prints in float32 where float64 was asked for"),
-    (1e-5, lambda x: float(f"{x:.7g}"), "prints numbers with 7 digits or fewer; 17 read back as they were"),
+    (
+        FORMATS["float32"].unit_roundoff,
+        lambda x: float(np.float32(x)),
+        "computes or prints in float32 where float64 was asked for",
+    ),
+    (5e-6, lambda x: float(f"{x:.7g}"), "prints numbers with 7 digits or fewer; 17 read back as they were"),
 )
 """What a right answer loses on its way: relative error, how the numbers are rounded, and a sentence."""
 
@@ -339,35 +144,43 @@ def alike(error: Error) -> tuple[str, str, str]:
 
 def smoke(subject: Subject) -> Smoke:
     """Ask the cases."""
-    if not (asked := cases(subject)):
-        return Smoke(0, ())
-    answered = list(ask(Session(subject), asked))
-    answered = [(case, answer) for case, answer in answered if not answer.unsupported]
-    failures = [
-        (case.id, sentence) for case, answer in answered if (sentence := wrong(answer, expect(case).arrays))
+    answered = [
+        (case, answer) for case, answer in ask(Session(subject), cases(subject)) if not answer.unsupported
     ]
+    failures = tuple(
+        (case.id, sentence) for case, answer in answered if (sentence := wrong(answer, expect(case).arrays))
+    )
     if not failures:
         return Smoke(len(answered), ())
     if raised := raised_by_adapter(answered):
-        return Smoke(len(answered), tuple(failures), raised=raised)
-    return Smoke(len(answered), tuple(failures), tuple(found(answered)))
+        return Smoke(len(answered), failures, raised=raised)
+    return Smoke(len(answered), failures, tuple(lost_digits(answered) or mistakes(answered)))
 
 
-def found(answered: Sequence[tuple[Case, Observation]]) -> list[str]:
-    """The mistakes each of which explains every answer; else the pairs that do."""
-    for loss, rounded, sentence in DIGITS:
-        near = all(not wrong(answer, loose(expect(case).arrays, loss)) for case, answer in answered)
-        numbers = [x for _, answer in answered for a in answer.arrays().values() for x in a.ravel()]
-        if near and all(rounded(x) == x for x in numbers):
-            return [f"it {sentence}"]
-    one = [m.sentence for m in MISTAKES if explains(m, answered)]
-    pairs = (a.then(b) for a, b in combinations(MISTAKES, 2))
-    return one or [both.sentence for both in pairs if explains(both, answered)]
+def lost_digits(answered: Sequence[tuple[Case, Observation]]) -> list[str]:
+    """What the answers have lost on their way, if they are right but for that."""
+    numbers = [x for _, answer in answered for a in answer.arrays().values() for x in a.ravel()]
+    return [
+        f"it {sentence}"
+        for loss, rounded, sentence in DIGITS
+        if all(not wrong(answer, loose(expect(case).arrays, loss)) for case, answer in answered)
+        and all(rounded(x) == x for x in numbers)
+    ][:1]
 
 
-def explains(mistake: Mistake, answered: Sequence[tuple[Case, Observation]]) -> bool:
-    """Whether a right RNN behind an adapter with this mistake answers so."""
-    return all(not wrong(answer, mistake.expected(case)) for case, answer in answered)
+def mistakes(answered: Sequence[tuple[Case, Observation]]) -> list[str]:
+    """The mistakes each of which reproduces every answer; else the pairs, of different steps, that do."""
+    right, told = Right(), []
+    for case, answer in answered:
+        results = Observation(answer.output, answer.h_n, error=answer.error)  # nothing is said of the facts
+        told.append(Answered(case, results, dict(right.session.expected(case).arrays), None, conforms=False))
+
+    def reproducing(some: Iterable[Mistake]) -> list[str]:
+        suspects = ((m.sentence, Suspect(m.faults, right)) for m in some)
+        return [sentence for sentence, suspect in suspects if all(map(suspect.fits, told))]
+
+    pairs = (a.and_then(b) for a, b in combinations(MISTAKES, 2) if not a.steps & b.steps)
+    return reproducing(MISTAKES) or reproducing(pairs)
 
 
 def loose(arrays: Arrays, loss: float) -> Arrays:
