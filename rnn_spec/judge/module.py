@@ -83,14 +83,6 @@ class Module:
         given = vars(self.case.cotangents).values()
         return [self.tensor(a).to(r) for a, r in zip(given, results, strict=True)]
 
-    def refusal(self, *arguments: Any) -> Exception | None:
-        """What the layer raises when it is called with these arguments, or None."""
-        try:
-            self.rnn(*arguments)
-        except Exception as e:
-            return e
-        return None
-
     # -- packed sequences ---------------------------------------------------------------------------
 
     def lengths(self) -> Any:

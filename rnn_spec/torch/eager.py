@@ -22,7 +22,6 @@ class TorchSubject(Subject):
 
     name = "torch"
     dtypes = ("float64", "float32", "float16", "bfloat16")
-    contract = ("attempts",)
     module: ClassVar[type | None] = None
     """The class under test, called as torch.nn.RNN is; None: torch.nn.RNN."""
 
