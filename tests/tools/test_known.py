@@ -15,7 +15,7 @@ from rnn_spec.faults import FAULTS
 from rnn_spec.judge import known as module
 from rnn_spec.judge.known import Known, expected_of, known
 from rnn_spec.judge.verdict import Verdict
-from rnn_spec.questions.claims import Claims
+from rnn_spec.questions.claims import MODULE, Claims
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.suite.collect import collect
 from rnn_spec.suite.recorder import checked_in, shortfalls
@@ -201,3 +201,18 @@ def test_a_known_failure_that_matches_no_check_is_a_problem(
     request.addfinalizer(expected_of.cache_clear)
 
     assert shortfalls(results) == ["known failure 'example' matches no check that ran"]
+
+
+def test_a_known_failure_whose_checks_cannot_be_answered_is_none(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Over the wire a check that needs the layer's objects is not answered: nothing was expected of it."""
+    results = whole_run()
+    unanswered = results.verdicts[-1]
+    results.verdicts[-1] = replace(unanswered, outcome="unsupported", message=MODULE)
+    entry = replace(ENTRY, checks=(unanswered.check,))
+    monkeypatch.setattr(module, "known", lambda: (*known(), entry))
+    expected_of.cache_clear()
+    request.addfinalizer(expected_of.cache_clear)
+
+    assert shortfalls(results) == []
