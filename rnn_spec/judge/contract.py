@@ -67,7 +67,9 @@ def learns(check: Check, case: Case) -> Observation:
     answer = check.ask(case)
     expected = expect(shown(check, case, answer)).arrays
     for name in ("input", "h_0"):
-        if f"grad {name}" in expected:
+        if f"freeze {name}" in case.deeds:
+            check.holds(name not in answer.gradients, f"{name} is frozen and got a gradient")
+        elif f"grad {name}" in expected:
             arrived(check, name, answer, expected[f"grad {name}"])
     for name, leaf in fact(answer, "leaves").items():
         if not leaf["learns"]:

@@ -25,6 +25,17 @@ def functional(rnn, arguments):
     return lambda *given: call(rnn, dict(rnn.named_parameters()), given)
 
 
+def with_halves(*names):
+    """torch.func.functional_call, given halves of these parameters, or of all."""
+
+    def route(rnn, arguments):
+        call, own = need("torch.func.functional_call"), dict(rnn.named_parameters())
+        halves = {name: p.detach() / 2 for name, p in own.items() if name in (names or own)}
+        return lambda *given: call(rnn, halves, given)
+
+    return route
+
+
 def grad(rnn, arguments):
     """torch.func.grad of functional_call; what backward then asks for is what it gives."""
     torch, call = need("torch"), need("torch.func.functional_call")
@@ -254,6 +265,8 @@ SUBJECTS = {
 }
 """The routes that are subjects, too."""
 ROUTES = dict(SUBJECTS, **{
+    "functional_call, halves of all": with_halves(),
+    "functional_call, halves of one": with_halves("weight_hh_l0"),
     "trace of zeros": trace_of_zeros,
     "script of the layer itself": script_itself,
     "compile in one graph, as it is": one_graph(False, "eager"),

@@ -179,6 +179,11 @@ def with_a_copy(made, change, ask):
     return step
 
 
+def freeze(kind):
+    """Freeze the parameters of a kind, in every layer and direction."""
+    return lambda m: [p.requires_grad_(False) for name, p in m.named_parameters() if name.startswith(kind)]
+
+
 def roll(name, by):
     """Replace a parameter by one whose rows are other ones."""
     return lambda m: setattr(
@@ -220,6 +225,7 @@ SINGLE = {
     "bfloat16()": [returned(lambda m: method(m, "bfloat16")())],
     "on meta and back": [lambda m: method(m, "to_empty"), keeping_state(lambda m: on_meta(m.to("meta")))],
 }  # fmt: skip
+SINGLE.update({"freeze " + kind: [freeze(kind)] for kind in KINDS})
 SINGLE.update({how + " " + name: [move(how, name)] for how in MOVES
                for name in ("float64", "float32", "float16", "bfloat16")})  # fmt: skip
 SINGLE.update({how + ": " + name: [lambda m, act=act, name=name: act(m, name)] for name in FIRST

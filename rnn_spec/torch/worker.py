@@ -95,7 +95,8 @@ def lacking(case, cls):
 
 
 TAKE, LEAVE = "take the route", "leave the route"
-DEEDS = {TAKE, LEAVE} | set(singles.DEEDS) | set(singles.ANEW)
+FROZEN = {"freeze input": "input", "freeze h_0": "h_0"}
+DEEDS = {TAKE, LEAVE} | set(FROZEN) | set(singles.DEEDS) | set(singles.ANEW)
 
 
 class Asked:
@@ -183,7 +184,7 @@ class Asked:
                 self.rnn = self.route.owner(self.rnn, given)
         elif deed == LEAVE:
             self.rnn, self.route, self.program = self.built, None, None
-        else:
+        elif deed not in FROZEN:
             self.rnn, facts = singles.done(self.rnn, deed, self.new)
             self.facts.update(facts)
 
@@ -195,9 +196,10 @@ class Asked:
     def learn(self, leaves, x, h_0):
         """Make the call and go back: output and h_n, and the gradients by name."""
         wanted, dtype = self.case["cotangents"], self.case["dtype"]
-        for t in [x, h_0] if self.deeds else leaves.values():
-            if t is not None:
-                t.requires_grad_()
+        frozen = {FROZEN.get(deed) for deed in self.deeds}
+        for name in ("input", "h_0") if self.deeds else leaves:
+            if name in leaves and name not in frozen:
+                leaves[name].requires_grad_()
         results = forward(self.call, self.case, x, h_0)
         self.phase = "backward"
         if not self.deeds:

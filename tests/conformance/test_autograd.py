@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rnn_spec.judge.contract import done, fact, learns
 from rnn_spec.judge.module import Module, answering, numbers
 from rnn_spec.suite.marks import clause, named
 
@@ -18,10 +19,10 @@ def test_gradients_accumulate(case, passes, check):
     state = Module(case, check)
     bounds = check.expect(case).arrays
 
-    for done in range(1, passes + 1):
+    for times in range(1, passes + 1):
         backward(state)
         for name, parameter in state.rnn.named_parameters():
-            arrived(check, name, parameter.grad, bounds, done)
+            arrived(check, name, parameter.grad, bounds, times)
 
 
 @clause("GRD-07")
@@ -44,42 +45,22 @@ def test_gradients_are_added_to_what_the_user_stored(case, check):
 @pytest.mark.parametrize("kind", ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "input", "h_0"])
 def test_frozen_tensors_get_no_gradient(case, kind, check):
     """What is frozen gets no gradient, and everything else the gradient that it gets otherwise."""
-    state = Module(case, check)
-    arguments = state.arguments()
-    leaves = dict(state.rnn.named_parameters()) | dict(zip(("input", "h_0"), arguments, strict=True))
-    frozen = [name for name in leaves if name.startswith(kind)]
-    for name in frozen:
-        leaves[name].requires_grad_(False)
+    answer = learns(check, done(case, f"freeze {kind}", learning=True))
 
-    backward(state, arguments)
-
-    bounds = check.expect(case).arrays
-    for name, leaf in leaves.items():
-        if name in frozen:
-            check.holds(leaf.grad is None, f"{name} is frozen and got a gradient")
-        else:
-            arrived(check, name, leaf.grad, bounds)
+    frozen = [name for name, leaf in fact(answer, "leaves").items() if not leaf["learns"]]
+    check.equal("the frozen parameters", frozen, [name for name in case.parameters if name.startswith(kind)])
 
 
 @clause("GRD-09")
 @named(WHOLE)
 def test_frozen_layer_passes_gradients_on(case, check):
     """A layer frozen as a whole gets no gradient, and passes it to its input; thawed it gets its own."""
-    state = Module(case, check)
-    arguments, bounds = state.arguments(), check.expect(case).arrays
-    with answering("requires_grad_"):
-        state.rnn.requires_grad_(False)
+    frozen = learns(check, done(case, "frozen", learning=True))
+    thawed = learns(check, done(case, "thawed", learning=True))
 
-    backward(state, arguments)
-
-    for name, parameter in state.rnn.named_parameters():
-        check.holds(parameter.grad is None, f"{name} is frozen and got a gradient")
-    arrived(check, "input", arguments[0].grad, bounds)
-    with answering("requires_grad_"):
-        state.rnn.requires_grad_(True)
-    backward(state)
-    for name, parameter in state.rnn.named_parameters():
-        arrived(check, name, parameter.grad, bounds)
+    for answer, learning in ((frozen, False), (thawed, True)):
+        told = {name: leaf["learns"] for name, leaf in fact(answer, "leaves").items()}
+        check.equal("what learns", told, dict.fromkeys(case.parameters, learning))
 
 
 @clause("GRD-10")

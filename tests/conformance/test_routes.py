@@ -85,17 +85,10 @@ def test_the_route_leaves_the_layer_as_it_was(case, route, check):
 @pytest.mark.parametrize("given", ["all", "one"])
 def test_functional_call_computes_with_what_it_is_given(case, given, check):
     """functional_call answers for the given parameters, and for the module's own where none is given."""
-    module = Module(case, check)
-    which = list(case.parameters) if given == "all" else ["weight_hh_l0"]
-    values = {name: p / 2 if name in which else p for name, p in case.parameters.items()}
+    halved = {name: p / 2 for name, p in case.parameters.items() if given == "all" or name == "weight_hh_l0"}
+    like = case.derive(f"halves of {given}", parameters={**case.parameters, **halved})
 
-    with answering("functional_call"):
-        replaced = {name: module.tensor(values[name]) for name in which}
-        output, h_n = module.torch.func.functional_call(module.rnn, replaced, module.arguments())
-
-    expected = check.expect(case.derive(f"halves of {given}", parameters=values)).arrays
-    check.within("output", numbers(output), expected["output"])
-    check.within("h_n", numbers(h_n), expected["h_n"])
+    answers(check, done(case, route=f"functional_call, halves of {given}"), like)
 
 
 @clause("EXE-02")
