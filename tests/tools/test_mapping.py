@@ -7,7 +7,6 @@ from pathlib import Path
 from rnn_spec.peers.flax_rnn import FlaxSubject, LinenSubject
 from rnn_spec.peers.haiku_rnn import HaikuSubject
 from rnn_spec.peers.keras_simple_rnn import KerasSubject
-from rnn_spec.peers.mindspore_rnn import MindSporeSubject
 from rnn_spec.peers.mlx_rnn import MlxSubject
 from rnn_spec.peers.onnx_operator import OperatorSubject
 from rnn_spec.peers.paddle_simple_rnn import PaddleSubject
@@ -22,7 +21,6 @@ LAYOUTS: dict[str, type[Peer]] = {
     "haiku": HaikuSubject,
     "MLX": MlxSubject,
     "PaddlePaddle": PaddleSubject,
-    "MindSpore": MindSporeSubject,
 }
 
 

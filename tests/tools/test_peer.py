@@ -15,7 +15,6 @@ from rnn_spec.judge.session import Session
 from rnn_spec.peers.flax_rnn import FlaxSubject, LinenSubject
 from rnn_spec.peers.haiku_rnn import HaikuSubject
 from rnn_spec.peers.keras_simple_rnn import KerasJaxSubject, KerasTensorFlowSubject, KerasTorchSubject
-from rnn_spec.peers.mindspore_rnn import MindSporeSubject
 from rnn_spec.peers.mlx_rnn import MlxSubject
 from rnn_spec.peers.onnx_operator import OnnxReferenceSubject, OnnxRuntimeSubject, OpenVinoSubject
 from rnn_spec.peers.paddle_simple_rnn import PaddleSubject
@@ -37,7 +36,6 @@ PEERS: dict[str, type[Peer]] = {
     "keras": KerasTorchSubject,
     "keras:jax": KerasJaxSubject,
     "keras:tensorflow": KerasTensorFlowSubject,
-    "mindspore": MindSporeSubject,
     "mlx": MlxSubject,
     "onnx": OnnxReferenceSubject,
     "onnxruntime": OnnxRuntimeSubject,
@@ -195,7 +193,7 @@ def test_what_a_peer_declares_is_in_the_table(name: str) -> None:
 @pytest.mark.parametrize("name", PEERS)
 def test_an_absent_framework_is_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the framework is not installed, the refusal says what to give pip."""
-    for module in ("flax", "haiku", "jax", "keras", "mindspore", "mlx", "onnx", "openvino", "paddle"):
+    for module in ("flax", "haiku", "jax", "keras", "mlx", "onnx", "openvino", "paddle"):
         monkeypatch.setitem(sys.modules, module, None)
 
     with pytest.raises(registry.SubjectError, match="pip install ") as raised:
@@ -210,7 +208,7 @@ def test_no_framework_is_imported_before_it_is_judged() -> None:
     program = (
         f"import sys, {', '.join(sorted(modules))}\n"
         "found = {name.partition('.')[0] for name in sys.modules}\n"
-        "print(sorted(found & {'jax', 'flax', 'haiku', 'keras', 'mindspore', 'mlx', 'onnx', 'onnxruntime',"
+        "print(sorted(found & {'jax', 'flax', 'haiku', 'keras', 'mlx', 'onnx', 'onnxruntime',"
         " 'openvino', 'paddle', 'tensorflow', 'torch'}))"
     )
 
