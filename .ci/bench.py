@@ -118,7 +118,7 @@ def replay(selection: list[str]) -> None:
 
 
 def timed(commands: dict[str, list[str]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each command, a list of as there are rounds."""
+    """Seconds of each command, a list of as many as there are rounds."""
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():

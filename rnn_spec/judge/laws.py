@@ -102,7 +102,7 @@ def zero(layer: int, direction: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def eye(layer: int, direction: int, shape: tuple[int, ...]) -> np.ndarray:
-    """For `furnish`: the identity, as the shape goes."""
+    """For `furnish`: the identity, as far as the shape goes."""
     return np.eye(shape[0], shape[1])
 
 

@@ -184,7 +184,7 @@ def mistakes(answered: Sequence[tuple[Case, Observation]]) -> list[str]:
 
 
 def loose(arrays: Arrays, loss: float) -> Arrays:
-    """The bounds, as numbers are that lose this much of themselves."""
+    """The bounds, as wide as numbers are that lose this much of themselves."""
     return {name: Bound(b.value, b.error + loss * np.abs(b.value)) for name, b in arrays.items()}
 
 

@@ -60,7 +60,7 @@ class Right:
         try:
             if not observation.error:
                 read(observation)
-        except Nonconformity as e:  # no arrays of numbers: as an error
+        except Nonconformity as e:  # no arrays of numbers: as good as an error
             observation = Observation(error=Error("forward", "Nonconformity", str(e)))
         try:
             bounds = dict(session.expected(asked, observation).arrays)

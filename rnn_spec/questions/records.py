@@ -355,7 +355,7 @@ class Observation:
     attempted: Attempted | None = None
 
     def preceding(self) -> dict[str, np.ndarray]:
-        """The outputs of the earlier calls by name, ``earlier 0`` ..., as they are told."""
+        """The outputs of the earlier calls by name, ``earlier 0`` ..., as far as they are told."""
         return {f"earlier {i}": x for i, x in enumerate(self.earlier or ())}
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -71,7 +71,7 @@ def with_middle(case: Case) -> float:
 
 
 def agree_by_chance(what: str, agree: np.ndarray, keep: float, check, looks: int) -> None:
-    """Masks agree as independent ones do."""
+    """Masks agree as often as independent ones do."""
     expected = chance.agreement(keep)
     check.holds(
         chance.plausible(int(agree.sum()), agree.size, expected, looks),
