@@ -154,6 +154,8 @@ def smoke(subject: Subject) -> Smoke:
         return Smoke(len(answered), ())
     if raised := raised_by_adapter(answered):
         return Smoke(len(answered), failures, raised=raised)
+    if any(a.dtype.kind not in "fiu" for _, answer in answered for a in answer.arrays().values()):
+        return Smoke(len(answered), failures)  # no numbers: of those nothing is known
     return Smoke(len(answered), failures, tuple(lost_digits(answered) or mistakes(answered)))
 
 

@@ -47,7 +47,7 @@ class SpecSubject(Subject):
         before = self.place()
         output, h_n, masks = self.call(rnn, case.config, case.input, case.h_0, case.training, case.lengths)
         drew = before != self.place()
-        gradients = pulled_back(case, self.adjoint(rnn), masks)
+        gradients = pulled_back(case, self.adjoint(rnn), masks) if case.cotangents else {}
         held = {**case.given, "output": output, "h_n": h_n}
         return Observation(
             output=self.rounded(output, case.dtype),

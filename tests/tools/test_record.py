@@ -271,16 +271,13 @@ def test_two_recordings_of_one_release_are_equal(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A suite of few cases and few checks, one of which torch fails, and one of which breaks."""
+    """A suite of few cases and few checks, one of which torch fails."""
 
     def failing(check: Check) -> None:
         check.holds(False, "it is wrong")
 
-    def broken(check: Check) -> None:
-        raise KeyError(check.clause)
-
     some = [t for t in collect() if t.id.startswith("test_recurrence.py") and "small-L1-tanh-float64" in t.id]
-    odd = [Planned(f.__name__, "REC-01", f, {}, ("check",)) for f in (failing, broken)]
+    odd = [Planned(f.__name__, "REC-01", f, {}, ("check",)) for f in (failing,)]
     monkeypatch.setattr(recorder, "collect", lambda: some + odd)
     monkeypatch.setattr(product, "standard", lambda: [Recipe(), Recipe(dtype="float64")])
 
@@ -302,12 +299,19 @@ def test_what_the_spec_expects_is_computed_once_for_all_releases() -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_a_check_that_breaks_has_not_passed() -> None:
-    """Whatever a check raises but that it is not claimed counts as a failure, beside those that pass."""
+def test_a_check_that_breaks_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checks fail or pass; where one breaks there is no recording."""
+
+    def broken(check: Check) -> None:
+        raise KeyError(check.clause)
+
     found = Suite().ask(Header("torch", "torch "), sys.executable)
 
-    assert found.failing == {"REC-01": ["broken", "failing"]}
+    assert found.failing == {"REC-01": ["failing"]}
     assert sum(found.passed.values()) > 5
+    monkeypatch.setattr(recorder, "collect", lambda: [Planned("broken", "REC-01", broken, {}, ("check",))])
+    with pytest.raises(RecordingError, match="the check broken broke: KeyError"):
+        Suite().ask(Header("torch", "torch "), sys.executable)
 
 
 @pytest.mark.usefixtures("small")
