@@ -236,8 +236,6 @@ def known(subject: str, only: str | None, reproduction: bool) -> None:
         click.echo(f"  {k.clause} {clauses()[k.clause].text}")
         click.echo(f"  {k.happens}")
         click.echo(f"  {releases}; since {k.since}; {k.issue}")
-        if k.probe:
-            click.echo(f"  rnn-spec history {k.probe}")
         if reproduction:
             click.echo(textwrap.indent(k.reproduction.strip(), "    "))
     click.echo(f"\n{len(rows)} known failures of {subject}")

@@ -126,7 +126,7 @@ class Answer(Observation):
 
 def encode(message: Any) -> bytes:
     """The message as one line of JSON, without its newline."""
-    return msgspec.json.encode(_plain(message), enc_hook=_array)
+    return msgspec.json.encode(plain(message), enc_hook=_array)
 
 
 def decode(line: bytes, of: type[T]) -> T:
@@ -216,20 +216,20 @@ def _caught(ask: Callable[[Any], Observation], question: Case | Attempt) -> Obse
     return observation
 
 
-def _plain(x: Any) -> Any:
+def plain(x: Any) -> Any:
     """Dataclasses as dicts, without what is left at its default of None or of no text."""
     if isinstance(x, Attempt):
         return packed(x)
     if is_dataclass(x) and not isinstance(x, type):
         held = ((f, getattr(x, f.name)) for f in fields(x))
         return {
-            f.name: _plain(v)
+            f.name: plain(v)
             for f, v in held
             if v is not None and not (isinstance(v, str) and v == f.default == "")
         }
     if isinstance(x, dict):
-        return {key: _plain(value) for key, value in x.items()}
-    return [_plain(value) for value in x] if isinstance(x, (list, tuple)) else x
+        return {key: plain(value) for key, value in x.items()}
+    return [plain(value) for value in x] if isinstance(x, (list, tuple)) else x
 
 
 def _array(x: Any) -> Any:

@@ -1,8 +1,8 @@
 """Recordings of many releases in a few files: a fact is stored where it begins, and holds until the next.
 
-``probes.json``, ``cases.json``, ``failing.json`` and ``passed.json`` have for each of their keys what came of
-it by release, and for a release that is left out what came in the one before; null: nothing.
-``releases.json`` has the headers, and says which releases there are.
+``experiments.json``, ``attempts.json``, ``cases.json``, ``questions.json`` and ``clauses.json`` have for each
+of their keys what came of it by release, and for a release that is left out what came in the one before;
+null: nothing. ``releases.json`` has the headers, and says which releases there are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ import msgspec
 from packaging.version import Version
 
 from rnn_spec import files
-from rnn_spec.gate.recording import Arrays, Fact, Header, Recording, RecordingError, read, write
+from rnn_spec.gate.recording import (
+    Arrays,
+    Fact,
+    Header,
+    Question,
+    Recording,
+    RecordingError,
+    Standing,
+    read,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,13 +36,14 @@ _version = cache(Version)
 
 
 class Archive(msgspec.Struct, frozen=True):
-    """All that is on record. `failing` is by clause and check, true where the check fails."""
+    """All that is on record."""
 
     releases: dict[str, Header]
-    probes: Runs[Fact]
+    experiments: Runs[Fact]
+    attempts: Runs[Fact]
     cases: Runs[Arrays]
-    failing: dict[str, Runs[bool]]
-    passed: Runs[int]
+    questions: Runs[Question]
+    clauses: Runs[Standing]
 
     @property
     def order(self) -> list[str]:
@@ -49,37 +59,47 @@ class Archive(msgspec.Struct, frozen=True):
             found = ((key, value_at(run, release)) for key, run in sorted(runs.items()))
             return {key: value for key, value in found if value is not None}
 
-        failing = {id: [*at(runs)] for id, runs in self.failing.items()}
         return Recording(
-            self.releases[release], at(self.probes), at(self.cases),
-            {id: checks for id, checks in failing.items() if checks}, at(self.passed),
-        )  # fmt: skip
+            self.releases[release],
+            at(self.experiments),
+            at(self.attempts),
+            at(self.cases),
+            at(self.questions),
+            at(self.clauses),
+        )
 
     @classmethod
     def of(cls, recordings: Mapping[str, Recording]) -> Archive:
         """The archive that gives these recordings, by release."""
         order = sorted(recordings, key=_version)
         kept = {release: recordings[release] for release in order}
-        ids = sorted({id for r in kept.values() for id in r.failing})
-        marks = {id: {n: dict.fromkeys(r.failing.get(id, []), True) for n, r in kept.items()} for id in ids}
         return cls(
             {release: r.header for release, r in kept.items()},
-            fold({n: r.probes for n, r in kept.items()}),
+            fold({n: r.experiments for n, r in kept.items()}),
+            fold({n: r.attempts for n, r in kept.items()}),
             fold({n: r.cases for n, r in kept.items()}),
-            {id: fold(by_release) for id, by_release in marks.items()},
-            fold({n: r.passed for n, r in kept.items()}),
+            fold({n: r.questions for n, r in kept.items()}),
+            fold({n: r.clauses for n, r in kept.items()}),
         )
 
     def write(self, folder: Path) -> None:
         """Write the files, each whole or not at all."""
         for name in self.__struct_fields__:
-            write(folder / f"{name}.json", getattr(self, name))
+            files.write(folder / f"{name}.json", by_line(getattr(self, name)))
 
     @classmethod
     def read(cls, folder: Path | None = None) -> Archive:
         """Read what `write` wrote, or what ships; RecordingError says what is not as it must be."""
         types = {f.name: f.type for f in msgspec.structs.fields(cls)}
         return cls(**{name: read((folder or shipped()) / f"{name}.json", of) for name, of in types.items()})
+
+
+def by_line(held: Mapping[str, Any]) -> bytes:
+    """A dict as JSON with a line for each of its keys: small, and git shows what changed."""
+    rows = [
+        msgspec.json.encode(key) + b": " + msgspec.json.encode(x, order="sorted") for key, x in held.items()
+    ]
+    return b"{\n" + b",\n".join(rows) + b"\n}\n"
 
 
 def shipped() -> Path:

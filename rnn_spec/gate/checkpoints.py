@@ -15,9 +15,9 @@ from packaging.version import Version
 
 from rnn_spec import releases
 from rnn_spec.gate.compare import Change, compare, said
-from rnn_spec.gate.record import Probing
+from rnn_spec.gate.record import Experimenting
 from rnn_spec.gate.recording import Fact, Recording
-from rnn_spec.torch.probes import Probe
+from rnn_spec.torch.experiments import Experiment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,20 +35,20 @@ class Side:
     def __init__(self, python: str, header: Header, folder: Path) -> None:
         """Its files go into a folder that is not there yet."""
         folder.mkdir()
-        self.header, self.folder, self.probing = header, folder, Probing(python)
+        self.header, self.folder, self.program = header, folder, Experimenting(python)
         self.written = Fact()
         self.says: dict[Path, Fact] = {}
 
     def write(self) -> None:
         """Write every checkpoint that it can."""
-        self.written = self.probing.fact({"op": "write", "folder": str(self.folder)})
+        self.written = self.program.fact({"op": "write", "folder": str(self.folder)})
 
     def read(self, files: Iterable[Path]) -> None:
         """Read these files, told what this release has to be told."""
         told = {"weights_only": False} if release(self.header) >= REFUSES_MODULES else {}
         for path in files:
             how = told if path.stem.endswith("module") else {}
-            self.says[path] = self.probing.fact({"op": "read", "file": str(path), "how": how})
+            self.says[path] = self.program.fact({"op": "read", "file": str(path), "how": how})
 
     @property
     def files(self) -> list[Path]:
@@ -66,7 +66,7 @@ def crossed(a: tuple[str, Header], b: tuple[str, Header]) -> list[Change]:
             [*both.map(lambda side: side.read(files), sides)]
         finally:
             for side in sides:
-                side.probing.close()
+                side.program.close()
         return [*exchanged(*sides), *exchanged(*reversed(sides))]
 
 
@@ -82,11 +82,11 @@ def exchanged(writer: Side, reader: Side) -> list[Change]:
         Recording(side.header, {f"checkpoint/live-{path.stem}": side.says[path] for path in writer.files})
         for side in (writer, reader)
     )
-    probes = {
-        id: Probe(id, f"A checkpoint {words}: {id}.", None, KIND, CLAUSE)  # type: ignore[no-untyped-call]
-        for id in own.probes
+    asked = {
+        id: Experiment(id, f"A checkpoint {words}: {id}.", None, KIND, CLAUSE)  # type: ignore[no-untyped-call]
+        for id in own.experiments
     }
-    return compare(own, other, probes)
+    return compare(own, other, asked)
 
 
 def release(header: Header) -> Version:

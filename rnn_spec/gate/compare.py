@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from rnn_spec.gate.recording import Arrays, Bits, Fact, Recording, Warned
+from rnn_spec.gate.recording import Arrays, Bits, Fact, Question, Raised, Recording, Standing, Warned
 from rnn_spec.judge.known import known, matches
 from rnn_spec.questions.product import Recipe
 from rnn_spec.spec.catalogue import clauses
@@ -49,11 +49,11 @@ KINDS = {
     "checkpoint": ("checkpoints", "checkpoints"),
     "route": ("routes", "routes"),
 }
-"""By a probe's kind: the verdict on another value, and the verdict on anything else that came of it."""
+"""By an experiment's kind: the verdict on another value, and the verdict on anything else that came of it."""
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One difference: `id` is that of a probe, a case or a clause, `line` says it to a person.
+    """One difference: `id` is that of a question, an experiment or a clause, `line` says it to a person.
 
     The line is `title`, what was asked, and `says`, what came of it before and now.
     `better` marks what fails no gate: no check of the clause newly fails, or what is asked is new.
@@ -77,23 +77,79 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{self.title}: {self.says}"
 
 
-class Probe(Protocol):
-    """What is known of a probe without running it."""
+class Asks(Protocol):
+    """What is known of an experiment without running it."""
+
+    @property
+    def sentence(self) -> str:
+        """What it is about."""
+
+    @property
+    def kind(self) -> str:
+        """Of KINDS."""
+
+    @property
+    def clause(self) -> str | None:
+        """The clause that it touches."""
+
+
+class Asked(NamedTuple):
+    """The same of a question of the suite."""
 
     sentence: str
     kind: str
     clause: str | None
 
 
-def compare(a: Recording, b: Recording, probes: Mapping[str, Probe]) -> list[Change]:
+def compare(a: Recording, b: Recording, experiments: Mapping[str, Asks]) -> list[Change]:
     """Every difference between two recordings, in the order of VERDICTS and then by id."""
     found = [
-        *(_fact(id, probes.get(id), *pair) for id, *pair in _differing(a.probes, b.probes)),
-        *(_case(id, *pair) for id, *pair in _differing(a.cases, b.cases)),
-        *(_clause(id, a, b) for id, *_ in _differing(_judged(a), _judged(b))),
+        *(_fact(id, experiments.get(id), *pair) for id, *pair in _differing(a.experiments, b.experiments)),
+        *(_toward(c, a, b) for c in _answers(a, b)),
+        *(_clause(id, *pair) for id, *pair in _differing(a.clauses, b.clauses)),
     ]
     order = list(VERDICTS)
-    return sorted(map(advised, found), key=lambda change: (order.index(change.verdict), _natural(change.id)))
+
+    def place(change: Change) -> tuple[int, str, bool, str]:
+        of = change.clause or "" if change.verdict == "conformance" else ""
+        return order.index(change.verdict), of, change.id != change.clause, _natural(change.id)
+
+    return sorted(map(advised, found), key=place)
+
+
+def _answers(a: Recording, b: Recording) -> Iterator[Change]:
+    """What the suite's own questions came to, where it is another thing."""
+    for id, *pair in _differing(a.attempts, b.attempts):
+        asked = b.questions.get(id) or a.questions.get(id) or Question(())
+        clause = asked.clauses[0] if asked.clauses else None
+        yield _fact(id, Asked(f"{asked.says or id}.", "behaviour", clause), *pair)
+    for id, *pair in _differing(a.cases, b.cases):
+        change = _case(id, *pair)
+        asked = b.questions.get(id) or a.questions.get(id) or Question(())
+        routed = [c for c in asked.clauses if c.startswith("EXE")]
+        if routed and change.verdict == "behaviour":
+            change = msgspec.structs.replace(change, verdict="routes")
+        if "~" in id and asked.clauses:
+            change = msgspec.structs.replace(change, clause=(routed or asked.clauses)[0])
+        yield change
+
+
+def _toward(change: Change, a: Recording, b: Recording) -> Change:
+    """A change of an answer by which torch comes to fulfil a clause, and breaks no MUST, is conformance."""
+    asked = b.questions.get(change.id) or a.questions.get(change.id)
+    if change.verdict not in ("behaviour", "routes") or not asked:
+        return change
+    mended = []
+    for id in asked.clauses:
+        was, now = a.clauses.get(id, Standing()), b.clauses.get(id, Standing())
+        broken = set(now.failed) - set(was.failed) - was.open
+        if broken and id in clauses() and clauses()[id].force == "MUST":
+            return change
+        if set(was.failed) - set(now.failed) - now.open and not broken:
+            mended.append(id)
+    if not mended:
+        return change
+    return msgspec.structs.replace(change, verdict="conformance", clause=mended[0], better=True)
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
@@ -112,7 +168,7 @@ def _bytes(x: Any) -> bytes:
     return msgspec.json.encode(x, order="sorted")
 
 
-# -- probes -----------------------------------------------------------------------------------------
+# -- facts ------------------------------------------------------------------------------------------
 
 
 class Rule(NamedTuple):
@@ -127,12 +183,17 @@ VALUE, OUTCOME = 0, 1
 RULES = (
     Rule(lambda a, b: a.died != b.died, "behaviour"),
     Rule(lambda a, b: _outcome(a) != _outcome(b), OUTCOME),
-    Rule(lambda a, b: bool(a.raised and b.raised and a.raised.type != b.raised.type), OUTCOME),
+    Rule(lambda a, b: bool(a.raised and b.raised and _where(a.raised) != _where(b.raised)), OUTCOME),
     Rule(lambda a, b: a.raised != b.raised or a.absent != b.absent, "wording"),
     Rule(lambda a, b: _bytes(_unworded(a.value)) != _bytes(_unworded(b.value)), VALUE),
     Rule(lambda a, b: True, "wording"),  # messages inside a value, warnings
 )
 """The first that holds of two facts that differ decides; the last always does, so no difference is lost."""
+
+
+def _where(raised: Raised) -> tuple[str, str]:
+    """The exception's class, and the phase where that is told."""
+    return raised.type, raised.phase
 
 
 def _outcome(fact: Fact) -> str:
@@ -149,10 +210,10 @@ def _unworded(value: Any) -> Any:
     return {k: _unworded(x) for k, x in value.items()} if isinstance(value, dict) else value
 
 
-def _fact(id: str, probe: Probe | None, a: Fact | None, b: Fact | None) -> Change:
-    kind = KINDS[probe.kind if probe else "behaviour"]
-    title = probe.sentence.rstrip(".") if probe else id
-    clause = probe.clause if probe else None
+def _fact(id: str, asked: Asks | None, a: Fact | None, b: Fact | None) -> Change:
+    kind = KINDS[asked.kind if asked else "behaviour"]
+    title = asked.sentence.rstrip(".") if asked else id
+    clause = asked.clause if asked else None
     if a is None or b is None:
         told = f"was not asked, now {said(b)}" if b else f"{said(a)}, is not asked any more" if a else ""
         return Change(kind[VALUE], id, title, told, clause, better=True)
@@ -167,11 +228,12 @@ def _outcomes(a: Fact, b: Fact) -> str:
     """What was and what is, or nothing where only warnings differ."""
     if _bytes([a.value, a.raised, a.died, a.absent]) == _bytes([b.value, b.raised, b.died, b.absent]):
         return ""
-    if _outcome(a) == _outcome(b) == "value":
+    if _outcome(a) == _outcome(b) == "value" or a.raised == b.raised is not None:
         return _values(a.value, b.value)
     if a.raised and b.raised and a.raised.type == b.raised.type:
         told = [short(repr(text)) for text in apart(a.raised.message, b.raised.message)]
-        return f"was {a.raised.type} {told[0]}, now {b.raised.type} {told[1]}"
+        phases = [f" in {x.phase}" if a.raised.phase != b.raised.phase else "" for x in (a.raised, b.raised)]
+        return f"was {a.raised.type} {told[0]}{phases[0]}, now {b.raised.type} {told[1]}{phases[1]}"
     accepted = {_outcome(a), _outcome(b)} == {"value", "raised"}
     if _outcome(a) == "value":
         was = "was accepted" if accepted else f"was {said(a)}"
@@ -180,28 +242,43 @@ def _outcomes(a: Fact, b: Fact) -> str:
 
 
 def _brief(value: Any) -> str:
-    return "" if value is None else f": {shown(value)}"
+    return "" if value is None else f": {shown(_layer(value))}"
+
+
+def _layer(value: Any) -> Any:
+    """What an Attempt shows, by the layer's own word."""
+    return value.get("repr", value) if isinstance(value, dict) else value
+
+
+def _flat(held: dict[str, Any]) -> dict[str, Any]:
+    """A dict without dicts in it, its keys joined."""
+    found: dict[str, Any] = {}
+    for key, value in held.items():
+        inner = _flat(value) if isinstance(value, dict) and value else {}
+        found |= {f"{key} {name}": x for name, x in inner.items()} if inner else {key: value}
+    return found
 
 
 def difference(a: Fact | None, b: Fact | None) -> str:
-    """What differs of two facts that came of one probe, in words."""
+    """What differs of two facts that came of one question, in words."""
     return _fact("", None, a, b).says
 
 
 def said(fact: Fact) -> str:
-    """What came of a probe, in words."""
+    """What came of a question, in words."""
     if fact.died is not None:
         return f"death ({fact.died})"
     if fact.absent is not None:
         return f"absent ({fact.absent})"
     if fact.raised is not None:
         return f"{fact.raised.type} {short(repr(fact.raised.message))}"
-    return "no value" if fact.value is None else shown(fact.value)
+    return "no value" if fact.value is None else shown(_layer(fact.value))
 
 
 def _values(a: Any, b: Any) -> str:
     """What differs of two values: only the parts that do, where they are lists of names or dicts."""
     if isinstance(a, dict) and isinstance(b, dict):
+        a, b = _flat(a), _flat(b)
         moved = [key for key, *_ in _differing(a, b)]
         return "; ".join(
             f"{key} was {shown(a[key])}, now {shown(b[key])}"
@@ -271,8 +348,10 @@ def _case(id: str, a: Arrays | None, b: Arrays | None) -> Change:
     if a.error != b.error:
         one, other = a.error, b.error
         same = one and other and (one.phase, one.type) == (other.phase, other.type)
+        told = apart(*(e.message if e else "" for e in (one, other)))
         was, now = (
-            f"{e.type} {short(repr(e.message))} in {e.phase}" if e else "computed" for e in (one, other)
+            f"{e.type} {short(repr(text))} in {e.phase}" if e else "computed"
+            for e, text in zip((one, other), told, strict=True)
         )
         return Change("wording" if same else "behaviour", id, f"case {id}", f"was {was}, now {now}")
     moved = {name: (x, y) for name, x, y in _differing(a.arrays, b.arrays)}
@@ -326,31 +405,34 @@ def _random(id: str) -> bool:
 # -- clauses ----------------------------------------------------------------------------------------
 
 
-def _judged(recording: Recording) -> dict[str, Any]:
-    ids = recording.failing.keys() | recording.passed.keys()
-    judged = {id: [sorted(recording.failing.get(id, [])), recording.passed.get(id, 0)] for id in ids}
-    return {id: found for id, found in judged.items() if any(found)}
-
-
-def _clause(id: str, a: Recording, b: Recording) -> Change:
-    text = clauses()[id].text if id in clauses() else id
-    if id not in _judged(a):
-        failing, passed = len(b.failing.get(id, [])), b.passed.get(id, 0)
-        says = f"was not asked, now {passed} checks pass and {failing} fail"
-        return Change("conformance", id, text.rstrip("."), says, id, better=True)
-    was, now = set(a.failing.get(id, [])), set(b.failing.get(id, []))
-    fails, passes = sorted(now - was), sorted(was - now)
+def _clause(id: str, a: Standing | None, b: Standing | None) -> Change:
+    text = (clauses()[id].text if id in clauses() else id).rstrip(".")
+    if a is None or b is None:
+        told = b or a or Standing()
+        says = f"{told.passed} checks pass and {len(told.failed)} fail"
+        says = f"was not asked, now {says}" if a is None else f"{says}, is not asked any more"
+        return Change("conformance", id, text, says, id, better=True)
+    failed, fails = set(a.failed), set(b.failed)
+    newly, first = sorted(fails - failed - a.open), sorted((fails - failed) & a.open)
+    mended, lost = sorted(failed - fails - b.open), sorted(b.open - a.open)
     parts = [
-        (f"{_count(fails, 'newly fails', 'newly fail')}: {_named(fails)}", fails),
-        (f"{_count(passes, 'no longer fails', 'no longer fail')}: {_named(passes)}", passes),
-        (f"{b.passed.get(id, 0)} checks pass, {a.passed.get(id, 0)} did", not (fails or passes)),
+        (f"{_count(newly, 'newly fails', 'newly fail')}: {_named(newly)}", newly),
+        (f"{_count(mended, 'no longer fails', 'no longer fail')}: {_named(mended)}", mended),
+        ("it is fulfilled from here on", mended and not fails),
+        (f"{_count(first, 'fails', 'fail')} that had not been judged: {_named(first)}", first),
+        (f"{_count(lost, 'is', 'are')} not judged any more: {_named(lost)} ({_why(b, lost)})", lost),
+        (f"{b.passed} checks pass, {a.passed} did", not (newly or mended or first or lost)),
     ]
     words = "; ".join(said for said, there in parts if there)
-    better = not fails and b.passed.get(id, 0) >= a.passed.get(id, 0)
-    advice = next((f"{k.happens} {k.issue}" for k in known() if any(map(k.expects, fails))), None)
-    if advice is None and fails and id in clauses():
+    advice = next((f"{k.happens} {k.issue}" for k in known() if any(map(k.expects, newly))), None)
+    if advice is None and newly and id in clauses():
         advice = clauses()[id].leads_to
-    return Change("conformance", id, text.rstrip("."), words, id, advice, better=better)
+    return Change("conformance", id, text, words, id, advice, better=not (newly or lost))
+
+
+def _why(standing: Standing, checks: list[str]) -> str:
+    """The reasons for which these are not judged."""
+    return "; ".join(why for why, ids in standing.unjudged.items() if {*ids} & {*checks})
 
 
 def _count(checks: list[str], one: str, many: str) -> str:

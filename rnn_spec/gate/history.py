@@ -1,4 +1,4 @@
-"""What changed from release to release, by the recordings that ship, and a probe's history."""
+"""What changed from release to release, by the recordings that ship, and of one question."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 import tomllib
 from collections import Counter
 from functools import cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -17,27 +17,31 @@ from rnn_spec.gate.archive import value_at
 from rnn_spec.gate.compare import VERDICTS, Change, compare, difference, said
 from rnn_spec.judge.known import matches
 from rnn_spec.report.markdown import escaped
-from rnn_spec.torch.probes import PROBES
+from rnn_spec.spec.catalogue import clauses
+from rnn_spec.torch.experiments import EXPERIMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from rnn_spec.gate.archive import Archive
-    from rnn_spec.gate.recording import Fact
+    from rnn_spec.gate.recording import Fact, Recording, Standing
+
+T = TypeVar("T")
 
 HISTORY = files.CHECKOUT / "docs" / "history.md"
 COUNTED = ("numerics", "streams", "wording")
 """The verdicts whose changes the document counts; the others it tells."""
 ALIKE = 4
-"""How many probes with one and the same change are named."""
+"""How many questions with one and the same change are named."""
 
 INTRODUCTION = """\
 # What changed in torch.nn.RNN, from {first} to {last}
 
-`rnn-spec regenerate` makes this file from the recordings in `fixtures/torch/`: {probes} probes,
-{cases} standard cases and the checks of `rnn-spec check torch@PYTHON`, in {releases} releases, on one CPU.
+`rnn-spec regenerate` makes this file from the recordings in `fixtures/torch/`: {questions} questions of the
+suite with its checks, as in `rnn-spec check torch@PYTHON`, and {experiments} experiments, in {releases}
+releases, on one CPU.
 A section tells what changed between a release and the one before it in the table; what moved within the error
-bound, seeded streams and wording are only counted: `rnn-spec history PROBE` shows them, and `rnn-spec gate`
+bound, seeded streams and wording are only counted: `rnn-spec history ID` shows them, and `rnn-spec gate`
 compares any two releases.
 """
 
@@ -61,9 +65,9 @@ def links() -> tuple[Link, ...]:
     return msgspec.convert(tuple(rows), tuple[Link, ...])
 
 
-def runs(archive: Archive, id: str) -> list[tuple[str, Fact | None]]:
-    """What came of a probe, and in which releases: ``1.0.0 to 1.4.0``; runs of equal facts are one."""
-    order, run = archive.order, archive.probes[id]
+def runs(archive: Archive, run: Mapping[str, T | None]) -> list[tuple[str, T | None]]:
+    """What came of a question, and in which releases: ``1.0.0 to 1.4.0``; the same in a row is one."""
+    order = archive.order
     begins = sorted(map(order.index, run))
     ends = [b - 1 for b in begins[1:]] + [len(order) - 1]
     return [
@@ -72,16 +76,23 @@ def runs(archive: Archive, id: str) -> list[tuple[str, Fact | None]]:
     ]
 
 
-def since(archive: Archive, probe: str, shows: str) -> str:
-    """The first release on record from which on the JSON of a probe's fact matches `shows`, or nothing."""
+def since(archive: Archive, holds: Callable[[Recording], bool]) -> str:
+    """The first release on record from which on something is so, to the last; nothing if it is not so now."""
     first = ""
     for release in archive.order:
-        fact = value_at(archive.probes[probe], release)
-        if not re.search(shows, msgspec.json.encode(fact).decode()):
-            first = ""
-        elif not first:
-            first = release
+        first = (first or release) if holds(archive.recording(release)) else ""
     return first
+
+
+def failing(checks: Iterable[str]) -> Callable[[Recording], bool]:
+    """Whether one of some checks, of whose ids these are patterns, fails in a recording."""
+    patterns = tuple(checks)
+
+    def found(recording: Recording) -> bool:
+        ids = (id for standing in recording.clauses.values() for id in standing.failed)
+        return any(matches(id, pattern) for id in ids for pattern in patterns)
+
+    return found
 
 
 def told(fact: Fact | None) -> str:
@@ -91,27 +102,48 @@ def told(fact: Fact | None) -> str:
     return said(fact) + "".join(f"; warns {w.category} {w.message!r}" for w in fact.warnings)
 
 
-def told_in_turn(archive: Archive, id: str) -> Iterator[tuple[str, str]]:
-    """What came of a probe by releases; where a text is cut, what is other than before it."""
+def told_in_turn(archive: Archive, run: Mapping[str, Fact | None]) -> Iterator[tuple[str, str]]:
+    """What came of an experiment or an Attempt by releases; of a text that is cut, what is new in it."""
     before: Fact | None = None
-    for releases, fact in runs(archive, id):
+    for releases, fact in runs(archive, run):
         words = told(fact)
         yield releases, difference(before, fact) if before and words.endswith(" ...") else words
         before = fact
 
 
+def stands(standing: Standing | None) -> str:
+    """What became of a clause's checks, in words."""
+    if standing is None:
+        return "was not asked"
+    failed, left = len(standing.failed), len(standing.open)
+    word = "holds" if standing.holds else f"{failed} checks fail" if failed else "not judged"
+    return f"{word} ({standing.passed} pass" + (f", {left} not judged)" if left else ")")
+
+
+def clause_in_turn(archive: Archive, id: str) -> Iterator[tuple[str, str]]:
+    """What became of a clause, release by release; releases of which the same is said are one."""
+    order = archive.order
+    words = [stands(value_at(archive.clauses[id], release)) for release in order]
+    for word, group in groupby(range(len(order)), words.__getitem__):
+        places = [*group]
+        first, last = order[places[0]], order[places[-1]]
+        yield first if first == last else f"{first} to {last}", word
+
+
 def document(archive: Archive) -> str:
     """docs/history.md."""
     order = archive.order
-    changes = {b: compare(archive.recording(a), archive.recording(b), PROBES) for a, b in pairwise(order)}
+    changes = {
+        b: compare(archive.recording(a), archive.recording(b), EXPERIMENTS) for a, b in pairwise(order)
+    }
     text = INTRODUCTION.format(
         first=order[0],
         last=order[-1],
         releases=len(order),
-        probes=len(archive.probes),
-        cases=len(archive.cases),
+        experiments=len(archive.experiments),
+        questions=len(archive.attempts) + len(archive.cases),
     )
-    lines = [*text.splitlines(), "", *overview(archive, changes)]
+    lines = [*text.splitlines(), "", *overview(archive, changes), "", *clauses_held(archive)]
     for release in reversed(changes):
         lines += ["", f"## {release}", "", *section(changes[release])]
     return "\n".join(lines) + "\n"
@@ -129,14 +161,35 @@ def overview(archive: Archive, changes: dict[str, list[Change]]) -> Iterator[str
         yield f"| {release} | {header.python} | {header.numpy} | {numbers} |"
 
 
+def clauses_held(archive: Archive) -> Iterator[str]:
+    """Since when each clause holds that has not held in every release."""
+    yield "## Since when a clause holds"
+    yield ""
+    yield "Of a clause that is not named, every check that a worker can be asked passes in every release."
+    yield ""
+    yield "| clause | holds since | what it says |"
+    yield "| --- | --- | --- |"
+    recordings = {release: archive.recording(release) for release in archive.order}
+    for id in archive.clauses:
+        standings = [r.clauses[id] for r in recordings.values() if id in r.clauses]
+        if all(not standing.failed for standing in standings):
+            continue
+        held = ""
+        for release, recording in recordings.items():
+            fails = id in recording.clauses and recording.clauses[id].failed
+            held = "" if fails else held or release
+        text = escaped(clauses()[id].text) if id in clauses() else ""
+        yield f"| {id} | {held or 'not yet'} | {text} |"
+
+
 def section(changes: list[Change]) -> Iterator[str]:
-    """A release's changes by verdict; changes of many probes that are said in the same words are one line."""
+    """A release's changes by verdict; those of many questions in the same words are one line."""
     for verdict, (title, _) in VERDICTS.items():
         found = [c for c in changes if c.verdict == verdict]
         if not found:
             continue
         if verdict in COUNTED:
-            areas = Counter(c.id.partition("/")[0] if "/" in c.id else "cases" for c in found)
+            areas = Counter(c.id.partition("/")[0] if c.id in EXPERIMENTS else "the suite's" for c in found)
             counted = ", ".join(f"{area} {n}" for area, n in sorted(areas.items()))
             yield f"- {title}: {len(found)} ({counted})"
             continue
@@ -149,9 +202,8 @@ def section(changes: list[Change]) -> Iterator[str]:
 
 
 def outcome(change: Change) -> str:
-    """What a change's line says after naming its probe or case; of bits that are new, only that they are."""
-    named = PROBES[change.id].sentence.rstrip(".") if change.id in PROBES else f"case {change.id}"
-    return re.sub(r"now accepted: .*[0-9a-f]{16}.*", "now accepted", change.line.removeprefix(f"{named}: "))
+    """What a change's line says after naming what was asked; of bits that are new, only that they are."""
+    return re.sub(r"now accepted: .*[0-9a-f]{16}.*", "now accepted", change.says)
 
 
 def line(same: list[Change]) -> str:

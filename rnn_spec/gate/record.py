@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter, defaultdict
 from hashlib import sha256
+from itertools import zip_longest
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -17,35 +19,46 @@ import numpy as np
 
 from rnn_spec.far import wire
 from rnn_spec.far.process import Failure, Process, TorchWorker, beside
-from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Recording, RecordingError
+from rnn_spec.gate.recording import (
+    Arrays,
+    Bits,
+    Fact,
+    Header,
+    Question,
+    Raised,
+    Recording,
+    RecordingError,
+    Standing,
+    Warned,
+)
 from rnn_spec.judge.compare import Nonconformity, compare
 from rnn_spec.judge.session import NotClaimed, Session
 from rnn_spec.questions import product
-from rnn_spec.questions.records import Error
+from rnn_spec.questions.records import Attempt, Case, Error
 from rnn_spec.subjects.base import SubjectError
 from rnn_spec.suite.collect import collect
-from rnn_spec.torch import probes as torch_probes
+from rnn_spec.torch import experiments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rnn_spec.questions.records import Case, Expectation
+    from rnn_spec.questions.records import Expectation, Observation
     from rnn_spec.suite.planned import Planned
 
-DEADLINE = torch_probes.SECONDS + 15.0
-"""Seconds until a probe's process is given up that should have ended itself."""
+DEADLINE = experiments.SECONDS + 15.0
+"""Seconds until an experiment's process is given up that should have ended itself."""
 PATIENCE = 5
 """How many requests in a row may end a process before no more are made: each may take DEADLINE seconds."""
 LARGEST = 1 << 20
 """Bytes that a fact may have."""
 
 
-class Probing:
-    """The program of probes in one Python, started again when it has died."""
+class Experimenting:
+    """The program of experiments in one Python, started again when it has died."""
 
     def __init__(self, python: str, *arguments: str, deadline: float = DEADLINE) -> None:
         """Start it when it is first asked."""
-        self.command = [python, torch_probes.__file__, *arguments]
+        self.command = [python, experiments.__file__, *arguments]
         self.deadline = deadline
         self.process: Process | None = None
         self.failed = 0
@@ -91,33 +104,74 @@ class Probing:
             process.end(0.5)
 
 
+class Asking(Session):
+    """A session that keeps which clauses ask which question."""
+
+    def __init__(self, subject: Any, expectations: dict[str, Expectation]) -> None:
+        """Nothing has been asked."""
+        super().__init__(subject, expectations)
+        self.asked: dict[str, Case | Attempt] = {}
+        self.clause = ""
+        self.clauses = defaultdict[str, set[str]](set)
+
+    def keep(self, question: Case | Attempt) -> None:
+        """Keep a question, and the clause that asks it."""
+        self.asked.setdefault(question.id, question)
+        if self.clause:
+            self.clauses[question.id].add(self.clause)
+
+    def answer(self, case: Case, *, again: bool = False) -> Observation:
+        """Answer a Case, and keep it."""
+        self.keep(case)
+        return super().answer(case, again=again)
+
+    def attempt(self, attempt: Attempt) -> Observation:
+        """Make an Attempt, and keep it."""
+        self.keep(attempt)
+        return super().attempt(attempt)
+
+
 class Suite:
-    """The standard cases and all checks, asked of one release after another.
+    """The suite's questions and checks, asked of one release after another.
 
     What the spec expects of a case is the same whoever is asked: it is computed once, for all of them.
     """
 
     def __init__(self) -> None:
         """Nothing is collected before the first release is asked."""
-        self.trials: list[Planned] = []
+        self.planned: list[Planned] = []
         self.expectations: dict[str, Expectation] = {}
         self.turn = Lock()
 
     def ask(self, header: Header, python: str) -> Recording:
-        """A recording without probes: cases, and checks by clause; RecordingError if there is none."""
+        """A recording without experiments; RecordingError if there is none."""
         with self.turn, np.errstate(all="ignore"):
             worker = started(python, header.version)
             try:
-                session = Session(worker, self.expectations)
-                cases = {str(recipe): arrays(session, recipe.case()) for recipe in product.standard()}
-                lost = [a.error for a in cases.values() if a.error and a.error.phase == "worker"]
-                if len(lost) == len(cases):
-                    raise RecordingError(f"the torch of {python} answers no case: {lost[0].message}")
-                self.trials = self.trials or collect()
-                failing, passed = judge(self.trials, session)
+                session = Asking(worker, self.expectations)
+                self.planned = self.planned or collect()
+                standings = judge(self.planned, session)
+                session.clause = ""
+                for recipe in product.standard():
+                    session.asked.setdefault(str(recipe), recipe.case())
+                found = dict(sorted(session.asked.items()))
+                cases = {
+                    id: arrays(session, q)
+                    for id, q in found.items()
+                    if isinstance(q, Case) and (q.deeds or q.route or "~" not in id)
+                }
+                attempts = {id: fact(session.attempt(q)) for id, q in found.items() if isinstance(q, Attempt)}
             finally:
                 worker.close()
-        return Recording(header, {}, dict(sorted(cases.items())), failing, passed)
+        lost = [a.error for a in cases.values() if a.error and a.error.phase == "worker"]
+        if len(lost) == len(cases):
+            raise RecordingError(f"the torch of {python} answers no case: {lost[0].message}")
+        questions = {
+            id: Question(tuple(sorted(session.clauses[id])), str(q) if isinstance(q, Attempt) else "")
+            for id, q in found.items()
+            if id in cases or id in attempts
+        }
+        return Recording(header, {}, attempts, cases, questions, standings)
 
 
 def record(
@@ -127,40 +181,42 @@ def record(
 
     `tell` is given a line now and then; releases that are recorded side by side share a `suite`.
     """
-    tell(f"{header.version}, Python {header.python}: the suite, and {len(torch_probes.PROBES)} probes")
+    tell(
+        f"{header.version}, Python {header.python}: the suite, and {len(experiments.EXPERIMENTS)} experiments"
+    )
     with beside(1) as pool:
         asked = pool.submit((suite or Suite()).ask, header, python)
-        probes = dict(sorted(probe(python)))
-        return msgspec.structs.replace(asked.result(), probes=probes)
+        found = dict(sorted(experiment(python)))
+        return msgspec.structs.replace(asked.result(), experiments=found)
 
 
 def describe(python: str, subject: str, command: str) -> Header:
     """Which release it is, by its own word."""
-    probing = Probing(python)
+    program = Experimenting(python)
     try:
         return msgspec.convert(
-            {"subject": subject, "command": command, **probing.ask({"op": "hello"})}, Header
+            {"subject": subject, "command": command, **program.ask({"op": "hello"})}, Header
         )
     except Failure as e:
         raise RecordingError(f"{python} has no torch that says hello: {e}") from e
     except msgspec.ValidationError as e:
         raise RecordingError(f"{python} says hello not as it must: {e}") from e
     finally:
-        probing.close()
+        program.close()
 
 
-def probe(python: str, ids: Iterable[str] = tuple(torch_probes.PROBES)) -> list[tuple[str, Fact]]:
-    """The facts of these probes, in two processes: the probes that need more of torch have their own."""
+def experiment(python: str, ids: Iterable[str] = tuple(experiments.EXPERIMENTS)) -> list[tuple[str, Fact]]:
+    """The facts of these experiments, in two processes: those that need more of torch have their own."""
     ids = list(ids)
-    heavy = [id for id in ids if torch_probes.PROBES[id].heavy]
-    light = [id for id in ids if not torch_probes.PROBES[id].heavy]
+    heavy = [id for id in ids if experiments.EXPERIMENTS[id].heavy]
+    light = [id for id in ids if not experiments.EXPERIMENTS[id].heavy]
 
     def facts(some: list[str], *arguments: str) -> list[tuple[str, Fact]]:
-        probing = Probing(python, *arguments)
+        program = Experimenting(python, *arguments)
         try:
-            return [(id, probing.fact({"op": "probe", "id": id})) for id in some]
+            return [(id, program.fact({"op": "experiment", "id": id})) for id in some]
         finally:
-            probing.close()
+            program.close()
 
     with beside(1) as pool:
         other = pool.submit(facts, heavy, "--heavy")
@@ -175,25 +231,58 @@ def started(python: str, version: str) -> TorchWorker:
         raise RecordingError(str(e)) from e
     if not (met := worker.version()).startswith(version):
         worker.close()
-        raise RecordingError(f"the suite met {met}, and the probes {version}, in {python}")
+        raise RecordingError(f"the suite met {met}, and the experiments {version}, in {python}")
     return worker
 
 
-def judge(trials: Iterable[Planned], session: Session) -> tuple[dict[str, list[str]], dict[str, int]]:
-    """By clause, the checks that fail and how many pass, of all that a worker can be asked."""
-    failing: dict[str, list[str]] = {}
-    passed: dict[str, int] = {}
-    for trial in trials:
-        outcome = trial.outcome(session)
+def judge(planned: Iterable[Planned], session: Asking) -> dict[str, Standing]:
+    """By clause, what became of its checks."""
+    passed, failed = Counter[str](), defaultdict[str, list[str]](list)
+    unjudged = defaultdict[str, dict[str, list[str]]](dict)
+    for check in planned:
+        session.clause = check.clause
+        outcome = check.outcome(session)
         if outcome.word == "broken":
-            raise RecordingError(
-                f"the check {trial.id} broke: {type(outcome.error).__name__}: {outcome.error}"
-            )
+            what = f"{type(outcome.error).__name__}: {outcome.error}"
+            raise RecordingError(f"the check {check.id} broke: {what}")
         if outcome.word == "failed":
-            failing.setdefault(trial.clause, []).append(trial.id)
+            failed[check.clause].append(check.id)
         elif outcome.word == "passed":
-            passed[trial.clause] = passed.get(trial.clause, 0) + 1
-    return {id: sorted(ids) for id, ids in failing.items()}, passed
+            passed[check.clause] += 1
+        else:
+            unjudged[check.clause].setdefault(str(outcome.error), []).append(check.id)
+    return {
+        id: Standing(
+            passed[id],
+            tuple(sorted(failed[id])),
+            {why: tuple(sorted(ids)) for why, ids in sorted(unjudged[id].items())},
+        )
+        for id in sorted({*passed, *failed, *unjudged})
+    }
+
+
+def fact(observation: Observation) -> Fact:
+    """What came of an Attempt: what the layer shows, or the refusal and what it left behind."""
+    if observation.unsupported:
+        return Fact(absent=observation.unsupported)
+    error, shows = observation.error, None
+    if observation.attempted is not None:
+        shows = cleaned({k: v for k, v in wire.plain(observation.attempted).items() if v not in ({}, [], "")})
+    raised = error and Raised(error.type, experiments.clean(error.message), error.phase)  # type: ignore[no-untyped-call]
+    warned = tuple(
+        Warned(kinds[0] if kinds else "Warning", experiments.clean(text))  # type: ignore[no-untyped-call]
+        for kinds, text in zip_longest(observation.categories, observation.warnings, fillvalue=())
+    )
+    return Fact(shows, raised or None, warnings=warned)
+
+
+def cleaned(x: Any) -> Any:
+    """Plain data, every text of it as it is on every machine."""
+    if isinstance(x, str):
+        return experiments.clean(x)  # type: ignore[no-untyped-call]
+    if isinstance(x, dict):
+        return {key: cleaned(value) for key, value in x.items()}
+    return [cleaned(value) for value in x] if isinstance(x, list) else x
 
 
 def arrays(session: Session, case: Case) -> Arrays:
@@ -204,7 +293,7 @@ def arrays(session: Session, case: Case) -> Arrays:
     except NotClaimed as e:
         return Arrays(absent=str(e))
     if (error := observation.error) is not None:
-        message = torch_probes.clean(error.message)  # type: ignore[no-untyped-call]
+        message = experiments.clean(error.message)  # type: ignore[no-untyped-call]
         return Arrays(error=Error(error.phase, error.type, message))
     dtypes = observation.dtypes or {}
     try:

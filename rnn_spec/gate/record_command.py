@@ -20,7 +20,7 @@ from rnn_spec.gate.recording import RecordingError
 def record(subject: str, path: Path) -> None:
     """Record what SUBJECT does: torch, or torch@PYTHON, the torch of another Python.
 
-    Probes of the module contract, the bits of the standard cases, and the checks that fail, in one file.
+    What it answers to the suite's questions, which checks fail, and the experiments beside, in one file.
     About a minute.
     """
     to_be_written(path)
@@ -33,10 +33,12 @@ def record(subject: str, path: Path) -> None:
         raise CouldNotRun(str(e)) from e
     except OSError as e:
         raise CouldNotRun(f"{path} cannot be written: {e.strerror}") from e
-    failing = sum(map(len, recording.failing.values()))
+    standings = recording.clauses.values()
+    passed, failed = sum(s.passed for s in standings), sum(len(s.failed) for s in standings)
+    answers = len(recording.attempts) + len(recording.cases)
     click.echo(
-        f"{recording.header.version}: {len(recording.probes)} probes, {len(recording.cases)} cases, "
-        f"{sum(recording.passed.values())} checks passed and {failing} failed, in {path}"
+        f"{recording.header.version}: {answers} questions, {len(recording.experiments)} experiments, "
+        f"{passed} checks passed and {failed} failed, in {path}"
     )
 
 

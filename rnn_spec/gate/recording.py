@@ -1,4 +1,4 @@
-"""What a torch release does, on record: facts of its module contract, the cases' bits, the failing checks.
+"""What a torch release does, on record: what it answered to the suite, what failed, and experiments beside.
 
 Two recordings of one release on one machine are equal, byte for byte, apart from their headers.
 """
@@ -28,10 +28,11 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
 
 class Raised(Record, frozen=True):
-    """An exception: its class's name, and its message on one line, without addresses and paths."""
+    """An exception: its class's name, its message on one line, without addresses and paths, and the phase."""
 
     type: str
     message: str
+    phase: str = ""
 
 
 class Warned(Record, frozen=True):
@@ -42,10 +43,10 @@ class Warned(Record, frozen=True):
 
 
 class Fact(Record, frozen=True):
-    """What came of one probe: an exception, a death, an absence, or else a value.
+    """What came of one experiment or Attempt: an exception, a death, an absence, or else a value.
 
     `value` is JSON; `died` says how the process ended that ran it ("SIGSEGV", "exit 3", "no answer within
-    60 s"); `absent` what this torch has not, that the probe is about. `warnings` are in the order in which
+    60 s"); `absent` what this torch has not, that the question needs. `warnings` are in the order in which
     they were given.
     """
 
@@ -75,6 +76,39 @@ class Arrays(Record, frozen=True):
     absent: str | None = None
 
 
+class Standing(Record, frozen=True):
+    """The checks of one clause: how many passed, which failed, and which were not judged, by why.
+
+    `failed` has known failures, too: it is what the release does, not what is expected of it.
+    """
+
+    passed: int = 0
+    failed: tuple[str, ...] = ()
+    unjudged: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def open(self) -> set[str]:
+        """The checks that were not judged."""
+        return {id for ids in self.unjudged.values() for id in ids}
+
+    @property
+    def owed(self) -> int:
+        """How many checks there were."""
+        return self.passed + len(self.failed) + len(self.open)
+
+    @property
+    def holds(self) -> bool:
+        """Whether some check was judged, and none failed."""
+        return bool(self.passed) and not self.failed
+
+
+class Question(Record, frozen=True):
+    """A question of the suite: the clauses whose checks ask it, and an Attempt in words."""
+
+    clauses: tuple[str, ...]
+    says: str = ""
+
+
 class Header(Record, frozen=True):
     """All in which two recordings of one release may differ."""
 
@@ -88,17 +122,18 @@ class Header(Record, frozen=True):
 
 
 class Recording(Record, frozen=True):
-    """A release: probes and cases by id, and by clause the count of passed checks and the failing ones.
+    """A release: what came of the suite's questions and checks, and of the experiments beside it.
 
-    `failing` holds known failures, too: it is what the release does, not what is expected of it. The checks
-    are those of ``rnn-spec check torch@PYTHON``.
+    `attempts` and `cases` are the suite's own questions by id: every Attempt, and of the Cases the standard
+    selection, and those with deeds or a route. The checks are those of ``rnn-spec check torch@PYTHON``.
     """
 
     header: Header
-    probes: dict[str, Fact] = {}
+    experiments: dict[str, Fact] = {}
+    attempts: dict[str, Fact] = {}
     cases: dict[str, Arrays] = {}
-    failing: dict[str, list[str]] = {}
-    passed: dict[str, int] = {}
+    questions: dict[str, Question] = {}
+    clauses: dict[str, Standing] = {}
 
     def write(self, path: Path) -> None:
         """Write atomically: whoever reads finds the old file or the new one, never a part."""

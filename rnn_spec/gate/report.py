@@ -85,7 +85,7 @@ def groups(result: Result) -> Iterator[tuple[str, list[tuple[str | None, list[Ch
 
 
 def condensed(changes: list[Change]) -> list[Change]:
-    """The same in fewer lines: many probes of which it says the same, many cases that moved."""
+    """The same in fewer lines: many questions of which it says the same, many cases that moved."""
     found: dict[Any, list[Change]] = {}
     for c in changes:
         said, clause = ("moved" if c.headroom and c.title.startswith("case ") else c.says), c.clause
@@ -108,7 +108,7 @@ def _together(same: list[Change]) -> Change:
         if first.title.startswith("case "):
             says = "newly answered, or with arrays that were not there before"
             return msgspec.structs.replace(first, title=f"{count} cases {names}", says=says)
-        return msgspec.structs.replace(first, title=f"{count} probes {names}")
+        return msgspec.structs.replace(first, title=f"{count} questions {names}")
     was, now = (max((h[i] or 0.0 for c in same if (h := c.headroom)), default=None) for i in (0, 1))
     worst = max(same, key=lambda c: (c.headroom or (0, 0))[1] or 0.0)
     return msgspec.structs.replace(

@@ -49,8 +49,8 @@ class Known:
 
     `subject` is a pattern of its name, empty for any. `releases` is a version specifier, and empty where
     every release shows it (of torch: 2.13.0 and 2.15.0 were looked at); `since` is the first release on
-    record that does, as every later one does, or unknown. It is read from the recordings of `probe`, where
-    there is one: its fact as JSON matches `shows`. `proof` is how it was told from a fault of the adapter.
+    record that does, as every later one does, or unknown where no recording can show it. `proof` is how it
+    was told from a fault of the adapter.
     """
 
     id: str
@@ -63,8 +63,6 @@ class Known:
     issue: str = "unreported"
     reproduction: str = ""
     releases: str = ""
-    probe: str = ""
-    shows: str = ""
     proof: str = ""
     file: str = OURS.name
 

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -222,6 +223,20 @@ class Attempt:
     draws: int = 0
     apart: bool = False
     twin: Attempt | None = None
+
+    def __str__(self) -> str:
+        """The calls as one writes them, and what holds around them; beside a valid twin, what is other."""
+        twin = self.twin or Attempt("")
+        same = {name for name, value in self.keywords.items() if repr(twin.keywords.get(name)) == repr(value)}
+        given = [*map(repr, self.positional), *(["..."] if same else [])]
+        given += [f"{name}={value!r}" for name, value in self.keywords.items() if name not in same]
+        arguments = [
+            "..." if repr(x) == repr(y) else repr(x) for x, y in zip_longest(self.call or (), twin.call or ())
+        ]
+        called = "" if {*arguments} <= {"...", "None"} else f"({', '.join(arguments)})"
+        around = {"default dtype": self.default_dtype, "device": self.device, "moved to": self.dtype}
+        where = "".join(f", {name} {value}" for name, value in around.items() if value)
+        return f"RNN({', '.join(given)}){called}{where}"
 
 
 @dataclass(frozen=True)

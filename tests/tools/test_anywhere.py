@@ -45,7 +45,7 @@ def run(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProces
 @pytest.mark.parametrize(
     ("arguments", "status", "word"),
     [
-        (("gate", "--from", "2.2.2", "--to", "2.3.1", "--recorded"), 1, b"x 4 arguments by position"),
+        (("gate", "--from", "2.2.2", "--to", "2.3.1", "--recorded"), 1, b"x A layer constructed in an unusual way: fourth-positional-bool"),
         (("check", "named:Named", "--clause", "BIA"), 0, b"checks passed; nothing is said of the rest"),
         (("check", "named:Wrong", "--clause", "BIA", "--no-smoke"), 1, b"does not conform"),
         (("explain", "DIR-03"), 0, b"DIR-03"),
@@ -165,10 +165,10 @@ def test_docstrings_are_read_as_they_are_in_every_python(monkeypatch: pytest.Mon
     import inspect
 
     torch: Any = pytest.importorskip("torch")
-    from rnn_spec.torch import probes as torch_probes
+    from rnn_spec.torch import experiments
 
-    monkeypatch.setattr(torch_probes, "torch", torch)
-    ask = torch_probes.PROBES["construct/documentation-names-arguments"]
+    monkeypatch.setattr(experiments, "torch", torch)
+    ask = experiments.EXPERIMENTS["construct/documentation-names-arguments"]
     before = ask.act()
     monkeypatch.setattr(torch.nn.RNN, "__doc__", inspect.cleandoc(torch.nn.RNN.__doc__))
 

@@ -11,11 +11,12 @@ from packaging.version import Version
 
 from rnn_spec.cli import main
 from rnn_spec.gate.archive import Archive, fold, shipped, value_at
-from rnn_spec.gate.history import HISTORY, links, runs, since
-from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Recording, RecordingError, readable
-from rnn_spec.judge.known import Known, known
+from rnn_spec.gate.history import HISTORY, failing, links, runs, since
+from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Recording, RecordingError, Standing, readable
+from rnn_spec.judge.known import Known, known, matches
 from rnn_spec.questions.product import standard
-from rnn_spec.torch.probes import PROBES
+from rnn_spec.suite.recorder import checked_in
+from rnn_spec.torch.experiments import EXPERIMENTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,15 +24,17 @@ if TYPE_CHECKING:
 RECORDINGS = {
     "2.9.1": Recording(
         Header("torch", "torch 2.9.1"), {"a/same": Fact(1), "a/gone": Fact("x"), "a/kind": Fact(1)},
-        {"case": Arrays({"output": Bits("0" * 16, (2,))})}, {"ERR-01": ["t[1]", "t[2]"]}, {"ERR-01": 3},
+        cases={"case": Arrays({"output": Bits("0" * 16, (2,))})},
+        clauses={"ERR-01": Standing(3, ("t[1]", "t[2]"))},
     ),
     "2.10.0": Recording(
         Header("torch", "torch 2.10.0"), {"a/same": Fact(1), "a/kind": Fact(True)},
-        {"case": Arrays({"output": Bits("1" * 16, (2,))})}, {"ERR-01": ["t[2]"]}, {"ERR-01": 4},
+        cases={"case": Arrays({"output": Bits("1" * 16, (2,))})},
+        clauses={"ERR-01": Standing(4, ("t[2]",))},
     ),
     "2.11.0": Recording(
         Header("torch", "torch 2.11.0"), {"a/same": Fact(1), "a/gone": Fact("x"), "a/kind": Fact(1.0)},
-        {"case": Arrays({"output": Bits("1" * 16, (2,))})}, {}, {"ERR-01": 5},
+        cases={"case": Arrays({"output": Bits("1" * 16, (2,))})}, clauses={"ERR-01": Standing(5)},
     ),
 }  # fmt: skip
 
@@ -51,12 +54,9 @@ def test_a_fact_is_stored_where_it_begins() -> None:
     """What holds in several releases in a row is stored once."""
     archive = Archive.of(RECORDINGS)
 
-    assert {"2.9.1": Fact(1)} == archive.probes["a/same"]
-    assert {"2.9.1": Fact("x"), "2.10.0": None, "2.11.0": Fact("x")} == archive.probes["a/gone"]
-    assert (archive.failing["ERR-01"]) == {
-        "t[1]": {"2.9.1": True, "2.10.0": None},
-        "t[2]": {"2.9.1": True, "2.11.0": None},
-    }
+    assert {"2.9.1": Fact(1)} == archive.experiments["a/same"]
+    assert {"2.9.1": Fact("x"), "2.10.0": None, "2.11.0": Fact("x")} == archive.experiments["a/gone"]
+    assert list(archive.clauses["ERR-01"]) == list(RECORDINGS)
 
 
 def test_a_run_begins_where_a_value_does() -> None:
@@ -75,18 +75,20 @@ def test_a_release_that_is_not_on_record_is_refused() -> None:
 def test_files_that_are_not_as_they_must_be_are_refused(tmp_path: Path) -> None:
     """A file that is no part of an archive is named, with the place."""
     Archive.of(RECORDINGS).write(tmp_path)
-    (tmp_path / "passed.json").write_text('{"ERR-01": {"2.9.1": "three"}}')
+    (tmp_path / "clauses.json").write_text('{"ERR-01": {"2.9.1": "three"}}')
 
-    with pytest.raises(RecordingError, match=r"passed\.json is not a recording: Expected `int"):
+    with pytest.raises(RecordingError, match=r"clauses\.json is not a recording: Expected `object"):
         Archive.read(tmp_path)
 
 
-def test_the_runs_of_a_probe_name_their_releases() -> None:
+def test_the_runs_of_an_experiment_name_their_releases() -> None:
     """Runs of equal facts are one line, from the first release to the last."""
     archive = Archive.of(RECORDINGS)
 
-    assert [("2.9.1 to 2.11.0", Fact(1))] == runs(archive, "a/same")
-    assert [("2.9.1", Fact("x")), ("2.10.0", None), ("2.11.0", Fact("x"))] == runs(archive, "a/gone")
+    assert [("2.9.1 to 2.11.0", Fact(1))] == runs(archive, archive.experiments["a/same"])
+    assert [("2.9.1", Fact("x")), ("2.10.0", None), ("2.11.0", Fact("x"))] == runs(
+        archive, archive.experiments["a/gone"]
+    )
 
 
 # -- what ships ---------------------------------------------------------------------------------------
@@ -103,10 +105,10 @@ def test_eight_years_are_on_record() -> None:
 
 
 def test_what_ships_is_small_and_says_nothing_of_a_machine() -> None:
-    """All of it is at most 3 MB, and no path of the machine is in it."""
+    """All of it is at most 4 MB, and no path of the machine is in it."""
     files = list(shipped().iterdir())
 
-    assert sum(path.stat().st_size for path in files) <= 3_000_000
+    assert sum(path.stat().st_size for path in files) <= 4_000_000
     for path in files:
         assert not re.search(rb"(?<![\w:/.])/(work|home|root|tmp|usr|opt)/", path.read_bytes()), path
 
@@ -121,14 +123,16 @@ def test_what_ships_is_as_it_is_written(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
-def test_every_recording_answers_every_probe() -> None:
-    """Each release was asked each probe that there is, and each standard case."""
-    archive, cases = Archive.read(), {str(recipe) for recipe in standard()}
+def test_every_recording_answers_every_question() -> None:
+    """Each release was asked each experiment, each question and each check of the suite as they are today."""
+    archive, owed = Archive.read(), checked_in()["standard"]
+    cases = {str(recipe) for recipe in standard()}
 
     for release in archive.order:
         recording = archive.recording(release)
-        assert PROBES.keys() == recording.probes.keys(), release
-        assert cases == recording.cases.keys(), release
+        assert EXPERIMENTS.keys() == recording.experiments.keys(), release
+        assert cases <= recording.cases.keys(), release
+        assert owed == {id: standing.owed for id, standing in recording.clauses.items()}, release
 
 
 def test_every_link_is_of_a_change() -> None:
@@ -141,33 +145,42 @@ def test_every_link_is_of_a_change() -> None:
 
 def test_history_shows_a_probe_by_release() -> None:
     """One probe is shown whether it changed or not, a pattern only where something did."""
-    one = CliRunner().invoke(main, ["history", "construct/repr-defaults"])
-    some = CliRunner().invoke(main, ["history", "construct/repr-*"])
+    one = CliRunner().invoke(main, ["history", "construct/subclass"])
+    some = CliRunner().invoke(main, ["history", "construct/sub*"])
+    clause = CliRunner().invoke(main, ["history", "REC-01"])
     none = CliRunner().invoke(main, ["history", "no/such"])
 
-    assert "1.0.0 to 2.15.0: RNN(3, 4)" in one.output
-    assert "construct/repr-defaults" not in some.output
+    assert "1.0.0 to 2.15.0: Mine(3, 4)" in one.output
+    assert "construct/subclass" not in some.output.replace(one.output, "")
+    assert "1.0.0" in clause.output
+    assert "holds" in clause.output
     assert none.exit_code == 2
-    assert "no probe is called 'no/such'" in none.output
+    assert "no clause, question or experiment is called 'no/such'" in none.output
 
 
-@pytest.mark.parametrize("entry", [k for k in known() if k.probe], ids=lambda entry: entry.id)
-def test_a_known_failure_is_known_since_the_recordings_show_it(entry: Known) -> None:
-    """`since` is the first release on record in which the probe shows it, and `releases` begins there."""
+OF_TORCH = [k for k in known() if k.subject == "torch"]
+
+
+@pytest.mark.parametrize("entry", OF_TORCH, ids=lambda entry: entry.id)
+def test_a_known_failure_is_in_every_recording_that_it_is_expected_in(entry: Known) -> None:
+    """Each of its checks fails, or cannot be asked, in each release that the entry is about."""
     archive = Archive.read()
+    recordings = [(release, archive.recording(release)) for release in archive.order]
 
-    first = since(archive, entry.probe, entry.shows)
-
-    assert entry.since == first
-    assert not first or archive.order[0] == first or f">={first.rpartition('.')[0]}" == entry.releases
+    expected = [(n, r) for n, r in recordings if entry.applies("torch", f"torch {n}")]
+    for release, recording in expected:
+        standings = recording.clauses.values()
+        seen = {id for standing in standings for id in (*standing.failed, *standing.open)}
+        for pattern in entry.checks:
+            assert any(matches(id, pattern) for id in seen), f"{pattern} passes in {release}"
+    assert entry.since in ("unknown", *archive.order)
 
 
 def test_since_is_the_first_of_the_last_releases() -> None:
     """What was so once, and is so again, is so since the last time that it began."""
     archive = Archive.of(RECORDINGS)
 
-    assert [since(archive, *row) for row in (("a/same", "1"), ("a/gone", "x"), ("a/same", "2"))] == [
-        "2.9.1",
-        "2.11.0",
-        "",
-    ]
+    assert [since(archive, failing([check])) for check in ("t[1]", "t[2]", "t[*]")] == ["", "", ""]
+    assert since(archive, lambda recording: recording.clauses["ERR-01"].holds) == "2.11.0"
+    assert since(archive, lambda recording: "a/gone" in recording.experiments) == "2.11.0"
+    assert since(archive, lambda recording: True) == "2.9.1"

@@ -18,23 +18,24 @@ from rnn_spec.far.process import TorchWorker
 from rnn_spec.gate import checkpoints, environments, record, report, run, speed
 from rnn_spec.gate.compare import compare
 from rnn_spec.gate.live import Live, Refusal, Tensors
-from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Raised, Recording, RecordingError
+from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Question, Raised, Recording, RecordingError
 from rnn_spec.gate.report import Result
 from rnn_spec.judge.session import Session
 from rnn_spec.questions.product import Recipe
-from rnn_spec.torch.probes import PROBES
+from rnn_spec.torch.experiments import EXPERIMENTS
 
 IDS = (
-    "construct/defaults", "refuse/hidden_size-0", "init/seeded-small", "numerics/small-float32-forward",
-    "checkpoint/2.13.0-module-weights_only-False", "forward/absent-h_0-equals-zeros",
+    "construct/defaults", "construct/dtype-int64", "init/seeded-small",
+    "checkpoint/2.13.0-module-weights_only-False", "forward/hx-None",
 )  # fmt: skip
-ROUTE = "route/script"  # imports much of torch: asked where it is the matter
+ROUTE = "route/script-repr"  # imports much of torch: asked where it is the matter
 CASES = ("small-L1-tanh-float32", "small-L2-relu-float64")
 
 
-def a_recording(path: Path, version: str, probes: dict[str, Fact], **parts: Any) -> Path:
-    """A file with a recording of these probes."""
-    Recording(Header("torch", version), probes, **parts).write(path)
+def a_recording(path: Path, version: str, attempts: dict[str, Fact], **parts: Any) -> Path:
+    """A file with a recording of what came of these Attempts."""
+    asked = {"refuse/hidden_size-0": Question(("ERR-05",), "RNN(3, 0)")}
+    Recording(Header("torch", version), attempts=attempts, questions=asked, **parts).write(path)
     return path
 
 
@@ -49,16 +50,13 @@ def gate(folder: Path, *arguments: object, **environment: str) -> subprocess.Com
 
 OLD = {
     "refuse/hidden_size-0": Fact(),
-    "forward/absent-h_0-equals-zeros": Fact(raised=Raised("TypeError", "a | b")),
+    "refuse/no_tensor-h_0-list": Fact(raised=Raised("TypeError", "a | b")),
 }
 NEW = {
     "refuse/hidden_size-0": Fact(raised=Raised("ValueError", "hidden_size must be greater than zero")),
-    "forward/absent-h_0-equals-zeros": Fact(raised=Raised("TypeError", "c\nd")),
+    "refuse/no_tensor-h_0-list": Fact(raised=Raised("TypeError", "c\nd")),
 }
-SAID = (
-    "A layer constructed with hidden_size=0: was accepted, now ValueError "
-    "'hidden_size must be greater than zero'"
-)
+SAID = "RNN(3, 0): was accepted, now ValueError 'hidden_size must be greater than zero'"
 
 
 def test_two_recordings_are_compared_in_every_view(tmp_path: Path) -> None:
@@ -78,7 +76,7 @@ def test_two_recordings_are_compared_in_every_view(tmp_path: Path) -> None:
         "torch 2.1.0 → torch 2.2.0: 2 changes (1 behaviour, 1 wording); 1 of them fail the gate"
         in done.stdout
     )
-    assert f"::error title=behaviour {PROBES['refuse/hidden_size-0'].clause}::{SAID}%0ACorrect" in done.stdout
+    assert f"::error title=behaviour ERR-05::{SAID}%0ACorrect" in done.stdout
     assert "was accepted, now ValueError" in (tmp_path / "s.md").read_text()
     assert r"TypeError 'a \| b'" in (tmp_path / "s.md").read_text()
     told = json.loads((tmp_path / "r.json").read_text())
@@ -107,24 +105,19 @@ def test_what_fails_the_gate_is_the_users_choice(tmp_path: Path) -> None:
     assert gate(tmp_path, "--from", a, "--to", a).returncode == 0
 
 
-def test_the_page_says_what_the_recordings_say(tmp_path: Path) -> None:
-    """Its line, its counts, and its entry of accepted changes are those of the releases on record."""
-    page = (Path(__file__).parents[2] / "docs" / "upgrading.md").read_text(encoding="utf-8")
-    (line,) = [text.strip() for text in page.splitlines() if "✗ 4 arguments by position" in text]
-    (entry,) = [block.partition("```")[0] for block in page.split("```toml\n")[1:] if "[[accepted]]" in block]
-    (tmp_path / "accepted.toml").write_text(entry)
+def test_a_release_that_comes_into_conformance_is_told_so_and_not_in_red(tmp_path: Path) -> None:
+    """From 2.10 to 2.11 the constructor came to refuse what is no bool: ERR-12 and ERR-14 are mended."""
+    done = gate(tmp_path, "--from", "2.10.0", "--to", "2.11.0", "--recorded", "--fail-on", "behaviour")
+    same = gate(tmp_path, "--from", "2.13.0", "--to", "torch==2.15.0", "--recorded")
 
-    done = gate(tmp_path, "--from", "2.2.2", "--to", "2.3.1", "--recorded")
-    accepted = gate(tmp_path, "--from", "2.2.2", "--to", "2.3.1", "--recorded", "--accepted", "accepted.toml")
-    reference = gate(tmp_path, "--from", "2.13.0", "--to", "torch==2.15.0", "--recorded")
-
-    assert line in done.stdout
-    assert ": 22 changes (16 behaviour, 6 wording)" in done.stdout
-    assert done.returncode == accepted.returncode == 1
-    assert "accepted: every layer of ours is built with keywords" in accepted.stdout
-    assert "no such change" not in accepted.stdout
-    assert ": 46 changes (1 routes, 45 wording); the gate passes" in reference.stdout
-    assert reference.returncode == 0
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    for clause in ("ERR-10", "ERR-12", "ERR-14"):
+        assert any(line.startswith("  + ") and line.endswith(f"  {clause}") for line in lines), clause
+    assert any(line.startswith("  + RNN(..., bias=1): was TypeError") for line in lines)
+    assert not any(line.startswith("  ✗ RNN(") for line in lines)
+    assert same.returncode == 0
+    assert "the gate passes" in same.stdout
 
 
 @pytest.mark.parametrize(
@@ -244,12 +237,14 @@ def test_a_finished_recording_is_kept_and_a_damaged_one_made_anew(
 
 
 def test_many_changes_that_say_the_same_are_one_line_of_the_report() -> None:
-    """Probes by what is said of them, cases by the worst headroom; the result itself holds all of them."""
+    """Questions by what is said of them, cases by the worst headroom; the result itself holds all of them."""
     a, b = (
         Recording(
             Header("torch", "torch 2.1.0"),
             {f"state/{i}": Fact(value) for i in range(9)},
-            {f"small-{i}": Arrays({"output": Bits(str(value), (1,), i * value / 100)}) for i in range(9)},
+            cases={
+                f"small-{i}": Arrays({"output": Bits(str(value), (1,), i * value / 100)}) for i in range(9)
+            },
         )
         for value in (1, 2)
     )
@@ -258,7 +253,7 @@ def test_many_changes_that_say_the_same_are_one_line_of_the_report() -> None:
     lines = [c.line for _, blocks in report.groups(result) for _, changes in blocks for c in changes]
 
     assert lines == [
-        "9 probes (state/0, state/1, state/2 and 6 more): was 1, now 2",
+        "9 questions (state/0, state/1, state/2 and 6 more): was 1, now 2",
         "9 cases moved: headroom 0.16, was 0.08; worst small-8",
     ]
     assert len(result.failing) == 9
@@ -266,12 +261,12 @@ def test_many_changes_that_say_the_same_are_one_line_of_the_report() -> None:
 
 
 PLANTED = {
-    "a message": ("wording", ["refuse/hidden_size-0"], """
+    "a message": ("wording", ["construct/dtype-int64"], """
         def changed(self, *args, **kw):
             try:
                 init(self, *args, **kw)
-            except ValueError as e:
-                raise ValueError("no: " + str(e))
+            except RuntimeError as e:
+                raise RuntimeError("no: " + str(e))
         RNN.__init__ = changed
     """),
     "a default": ("behaviour", ["construct/defaults"], """
@@ -296,7 +291,7 @@ PLANTED = {
         reset = RNN.reset_parameters
         RNN.reset_parameters = lambda self: (torch.rand(1), reset(self))[1]
     """),
-    "a death": ("behaviour", ["forward/absent-h_0-equals-zeros"], """
+    "a death": ("behaviour", ["forward/hx-None"], """
         import os
         def changed(self, *args, **kw):
             os.kill(os.getpid(), 11) if len(args) + len(kw) > 1 else None
@@ -338,7 +333,8 @@ def recorded(python: str, *more: str) -> Recording:
         cases = {id: record.arrays(session, Recipe.parse(id).case()) for id in CASES}
     finally:
         worker.close()
-    return Recording(record.describe(python, "torch", ""), dict(record.probe(python, (*IDS, *more))), cases)
+    facts = dict(record.experiment(python, (*IDS, *more)))
+    return Recording(record.describe(python, "torch", ""), facts, cases=cases)
 
 
 @pytest.fixture(scope="module")
@@ -350,7 +346,7 @@ def unchanged() -> Recording:
 
 def asked(whole: Recording, other: Recording) -> Recording:
     """The probes that the other was asked, too."""
-    return msgspec.structs.replace(whole, probes={id: whole.probes[id] for id in other.probes})
+    return msgspec.structs.replace(whole, experiments={id: whole.experiments[id] for id in other.experiments})
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -359,7 +355,7 @@ def test_a_planted_change_is_told_under_its_verdict(tmp_path: Path, unchanged: R
     verdict, ids, change = PLANTED[name]
 
     subject = recorded(planted(tmp_path, name, change), *(ids if ids == [ROUTE] else []))
-    found = compare(asked(unchanged, subject), subject, PROBES)
+    found = compare(asked(unchanged, subject), subject, EXPERIMENTS)
 
     assert set(ids) <= {c.id for c in found if c.verdict == verdict}, found
 
@@ -368,7 +364,7 @@ def test_an_unchanged_torch_has_no_change(tmp_path: Path, unchanged: Recording) 
     """What is planted is all that tells the two apart."""
     subject = recorded(planted(tmp_path, "nothing", ""))
 
-    assert compare(asked(unchanged, subject), subject, PROBES) == []
+    assert compare(asked(unchanged, subject), subject, EXPERIMENTS) == []
 
 
 def test_checkpoints_are_read_both_ways(tmp_path: Path) -> None:

@@ -14,9 +14,20 @@ from hypothesis import strategies as st
 from rnn_spec.gate import accepted
 from rnn_spec.gate.archive import Archive
 from rnn_spec.gate.compare import KINDS, VERDICTS, advice, compare
-from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Raised, Recording, RecordingError, Warned
+from rnn_spec.gate.recording import (
+    Arrays,
+    Bits,
+    Fact,
+    Header,
+    Question,
+    Raised,
+    Recording,
+    RecordingError,
+    Standing,
+    Warned,
+)
 from rnn_spec.questions.records import Error
-from rnn_spec.torch import probes as torch_probes
+from rnn_spec.torch import experiments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +35,7 @@ if TYPE_CHECKING:
     from rnn_spec.gate.compare import Change
 
 HEADER = Header("torch", "torch 2.13.0")
-PROBES: Any = {
+EXPERIMENTS: Any = {
     "refuse/input_size-0": SimpleNamespace(sentence="input_size=0.", kind="behaviour", clause="ERR-01"),
     "precision/half": SimpleNamespace(sentence="A float16 forward.", kind="numerics", clause=None),
     "init/seeded": SimpleNamespace(sentence="Seeded parameters.", kind="stream", clause=None),
@@ -41,7 +52,7 @@ def recording(**parts: Any) -> Recording:
 
 def probe_change(id: str, a: Fact, b: Fact) -> Change:
     """The one change between two recordings that differ in this probe."""
-    (change,) = compare(recording(probes={id: a}), recording(probes={id: b}), PROBES)
+    (change,) = compare(recording(experiments={id: a}), recording(experiments={id: b}), EXPERIMENTS)
     return change
 
 
@@ -97,35 +108,31 @@ def test_a_probe_that_changed_is_told_under_its_verdict(
     change = probe_change(id, a, b)
 
     assert (verdict, line) == (change.verdict, change.line)
-    assert change.clause == PROBES[id].clause
+    assert change.clause == EXPERIMENTS[id].clause
 
 
 def test_a_probe_that_only_one_of_them_has_is_told() -> None:
     """Recordings of two versions of rnn-spec may differ in what was asked."""
-    (new,) = compare(recording(), recording(probes={"area/new": Fact(3)}), PROBES)
-    (old,) = compare(recording(probes={"area/new": Fact(3)}), recording(), PROBES)
+    (new,) = compare(recording(), recording(experiments={"area/new": Fact(3)}), EXPERIMENTS)
+    (old,) = compare(recording(experiments={"area/new": Fact(3)}), recording(), EXPERIMENTS)
 
     assert new.line == "area/new: was not asked, now 3"
     assert old.line == "area/new: 3, is not asked any more"
 
 
 def test_a_question_that_one_side_was_never_asked_fails_no_gate() -> None:
-    """A probe, a case or a clause that only the later recording has is told, whatever came of it.
-
-    So is a probe or a case that only the earlier has. A clause that is not judged any more is a loss.
-    """
+    """An experiment, a case or a clause that only one recording has is told, whatever came of it."""
     asked = recording(
-        probes={"area/new": Fact(raised=Raised("TypeError", "no"))},
+        experiments={"area/new": Fact(raised=Raised("TypeError", "no"))},
         cases={SMALL: Arrays(error=Error("forward", "RuntimeError", "no"))},
-        failing={"REC-01": ["test_recurrence.py::test"]},
-        passed={"REC-01": 3},
+        clauses={"REC-01": Standing(3, ("test_recurrence.py::test",))},
     )
 
-    new, old = compare(recording(), asked, PROBES), compare(asked, recording(), PROBES)
+    new, old = compare(recording(), asked, EXPERIMENTS), compare(asked, recording(), EXPERIMENTS)
 
     assert {change.id for change in new} == {change.id for change in old} == {"area/new", SMALL, "REC-01"}
     assert [change.id for change in new if not change.better] == []
-    assert [change.id for change in old if not change.better] == ["REC-01"]
+    assert [change.id for change in old if not change.better] == []
 
 
 ARRAYS = {"output": Bits("00", (5, 2, 4), 0.03), "h_n": Bits("01", (1, 2, 4), 0.02)}
@@ -162,7 +169,7 @@ def moved(headroom: float | None, shape: tuple[int, ...] = (5, 2, 4)) -> Arrays:
 )
 def test_a_case_that_changed_is_told_under_its_verdict(id: str, b: Arrays, verdict: str, said: str) -> None:
     """Within the bound, beyond it, another random stream, another shape, an error."""
-    (change,) = compare(recording(cases={id: Arrays(ARRAYS)}), recording(cases={id: b}), PROBES)
+    (change,) = compare(recording(cases={id: Arrays(ARRAYS)}), recording(cases={id: b}), EXPERIMENTS)
 
     assert change.verdict == verdict
     assert said in change.line
@@ -176,24 +183,24 @@ def test_what_was_absent_and_is_there_fails_no_gate() -> None:
     absent, there = Arrays(absent="float16"), Arrays(ARRAYS)
     pairs: list[tuple[dict[str, Any], dict[str, Any]]] = [
         (
-            {"probes": {"refuse/input_size-0": Fact(absent="torch.x")}},
-            {"probes": {"refuse/input_size-0": Fact(1)}},
+            {"experiments": {"refuse/input_size-0": Fact(absent="torch.x")}},
+            {"experiments": {"refuse/input_size-0": Fact(1)}},
         ),
         (
-            {"probes": {"refuse/input_size-0": Fact(absent="torch.x")}},
-            {"probes": {"refuse/input_size-0": Fact(raised=Raised("RuntimeError", "no"))}},
+            {"experiments": {"refuse/input_size-0": Fact(absent="torch.x")}},
+            {"experiments": {"refuse/input_size-0": Fact(raised=Raised("RuntimeError", "no"))}},
         ),
         (
-            {"probes": {"refuse/input_size-0": Fact(absent="torch.x")}},
-            {"probes": {"refuse/input_size-0": Fact(died="SIGSEGV")}},
+            {"experiments": {"refuse/input_size-0": Fact(absent="torch.x")}},
+            {"experiments": {"refuse/input_size-0": Fact(died="SIGSEGV")}},
         ),
         ({"cases": {SMALL: absent}}, {"cases": {SMALL: there}}),
         ({"cases": {SMALL: Arrays({"output": ARRAYS["output"]})}}, {"cases": {SMALL: there}}),
     ]
 
     for before, after in pairs:
-        (new,) = compare(recording(**before), recording(**after), PROBES)
-        (gone,) = compare(recording(**after), recording(**before), PROBES)
+        (new,) = compare(recording(**before), recording(**after), EXPERIMENTS)
+        (gone,) = compare(recording(**after), recording(**before), EXPERIMENTS)
         assert (new.verdict, new.better) == ("behaviour", True), new
         assert (gone.verdict, gone.better) == ("behaviour", False), gone
 
@@ -202,32 +209,68 @@ def test_another_message_of_a_case_is_wording() -> None:
     """The same class in the same phase says the same."""
     a, b = (Arrays(error=Error("forward", "RuntimeError", message)) for message in ("one", "two"))
 
-    (change,) = compare(recording(cases={SMALL: a}), recording(cases={SMALL: b}), PROBES)
+    (change,) = compare(recording(cases={SMALL: a}), recording(cases={SMALL: b}), EXPERIMENTS)
 
     assert change.verdict == "wording"
 
 
 def test_a_clause_that_newly_fails_says_which_checks() -> None:
     """conformance: the checks, and what failing the clause leads to; one that only newly passes is better."""
-    a = recording(failing={"ERR-01": ["t::a"]}, passed={"ERR-01": 3, "ERR-02": 1})
-    b = recording(failing={"ERR-01": ["t::b", "t::c"]}, passed={"ERR-01": 2, "ERR-02": 1})
+    a, b, mended, fewer, first = (
+        recording(clauses={"ERR-01": standing})
+        for standing in (
+            Standing(3, ("t::a",), {"not here": ("t::d",)}),
+            Standing(2, ("t::b", "t::c"), {"not here": ("t::d",)}),
+            Standing(4, (), {"not here": ("t::d",)}),
+            Standing(2, ("t::a",), {"not here": ("t::d",), "no more": ("t::b",)}),
+            Standing(3, ("t::a", "t::d")),
+        )
+    )
 
-    (worse,) = compare(a, b, PROBES)
-    (better,) = compare(a, recording(passed={"ERR-01": 4, "ERR-02": 1}), PROBES)
-    (fewer,) = compare(a, recording(failing=a.failing, passed={"ERR-01": 3}), PROBES)
+    (worse,) = compare(a, b, EXPERIMENTS)
+    (better,) = compare(a, mended, EXPERIMENTS)
+    (lost,) = compare(a, fewer, EXPERIMENTS)
+    (judged,) = compare(a, first, EXPERIMENTS)
 
-    assert worse.verdict == better.verdict == fewer.verdict == "conformance"
-    assert worse.says == ("2 checks newly fail: t::b, t::c; 1 check no longer fails: t::a")
+    assert {change.verdict for change in (worse, better, lost, judged)} == {"conformance"}
+    assert worse.says == "2 checks newly fail: t::b, t::c; 1 check no longer fails: t::a"
     assert worse.advice
-    assert (worse.better, better.better, fewer.better) == (False, True, False)
-    assert fewer.line.endswith("0 checks pass, 1 did")
+    assert better.says == "1 check no longer fails: t::a; it is fulfilled from here on"
+    assert lost.says == "1 check is not judged any more: t::b (no more)"
+    assert judged.says == "1 check fails that had not been judged: t::d"
+    assert [c.better for c in (worse, better, lost, judged)] == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("failed", "verdict", "better"),
+    [(("t::a",), "behaviour", False), ((), "conformance", True), (("t::b",), "behaviour", False)],
+    ids=["indifferent", "towards", "and away"],
+)
+def test_a_change_that_brings_torch_into_conformance_is_shown_as_such(
+    failed: tuple[str, ...], verdict: str, better: bool
+) -> None:
+    """Where a clause that asks the question is mended, and none broken, its new answer is no warning."""
+    asked = {"refuse/bias": Question(("ERR-10",), "RNN(3, 4, bias=1)")}
+    before = recording(
+        attempts={"refuse/bias": Fact(1)}, questions=asked, clauses={"ERR-10": Standing(1, ("t::a",))}
+    )
+    after = recording(
+        attempts={"refuse/bias": raised("TypeError", "no")},
+        questions=asked,
+        clauses={"ERR-10": Standing(2, failed)},
+    )
+
+    change = next(c for c in compare(before, after, EXPERIMENTS) if c.id == "refuse/bias")
+
+    assert (change.verdict, change.better, change.clause) == (verdict, better, "ERR-10")
+    assert change.line == "RNN(3, 4, bias=1): was accepted, now TypeError 'no'"
 
 
 def test_every_piece_of_advice_is_given_for_some_verdict() -> None:
     """No entry of advice.toml names a verdict that does not exist."""
     assert {row.verdict for row in advice()} <= set(VERDICTS)
     assert {v for pair in KINDS.values() for v in pair} <= set(VERDICTS)
-    assert all(probe_change(id, Fact(1), Fact(died="SIGSEGV")).advice for id in PROBES)
+    assert all(probe_change(id, Fact(1), Fact(died="SIGSEGV")).advice for id in EXPERIMENTS)
 
 
 TEXT = st.text("abc", max_size=3)
@@ -244,13 +287,18 @@ FACT = st.builds(
 BITS = st.builds(Bits, TEXT, st.tuples(st.integers(0, 2)), st.none() | st.floats(0, 2))
 ERROR = st.none() | st.builds(Error, TEXT, TEXT, TEXT)
 ARRAY = st.builds(Arrays, st.dictionaries(TEXT, BITS, max_size=2), ERROR, MAYBE)
+CLAUSE = st.sampled_from(["ERR-01", "ERR-02", "XXX-01"])
+CHECKS = st.lists(TEXT, max_size=2, unique=True).map(tuple)
 RECORDING = st.builds(
     Recording,
     st.just(HEADER),
-    st.dictionaries(st.sampled_from([*PROBES, "other/x"]), FACT),
+    st.dictionaries(st.sampled_from([*EXPERIMENTS, "other/x"]), FACT),
+    st.dictionaries(st.sampled_from(["RNN(3, 4)", "refuse/x"]), FACT),
     st.dictionaries(st.sampled_from([SMALL, RANDOM, "no case"]), ARRAY),
-    st.dictionaries(st.sampled_from(["ERR-01", "ERR-02", "XXX-01"]), st.lists(TEXT, max_size=2, unique=True)),
-    st.dictionaries(st.sampled_from(["ERR-01", "ERR-02", "XXX-01"]), st.integers(0, 2)),
+    st.dictionaries(
+        st.sampled_from(["RNN(3, 4)", "refuse/x", SMALL]), st.builds(Question, st.tuples(CLAUSE), TEXT)
+    ),
+    st.dictionaries(CLAUSE, st.builds(Standing, st.integers(0, 2), CHECKS, st.dictionaries(TEXT, CHECKS))),
 )
 
 
@@ -259,39 +307,32 @@ RECORDING = st.builds(
 def test_every_difference_is_in_exactly_one_change(a: Recording, b: Recording) -> None:
     """What differs is told once, what does not is not told, and the way back is as long."""
 
-    def judged(r: Recording, id: str) -> object:
-        return sorted(r.failing.get(id, [])), r.passed.get(id, 0)
-
     def differ(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
         encode = msgspec.json.Encoder(order="sorted").encode
         return [k for k in {*one, *other} if encode(one.get(k)) != encode(other.get(k))]
 
-    ids = ["ERR-01", "ERR-02", "XXX-01"]
-    expected = [
-        *differ(a.probes, b.probes),
-        *differ(a.cases, b.cases),
-        *(id for id in ids if judged(a, id) != judged(b, id)),
-    ]
+    parts = ("experiments", "attempts", "cases", "clauses")
+    expected = [id for part in parts for id in differ(getattr(a, part), getattr(b, part))]
 
-    changes = compare(a, b, PROBES)
+    changes = compare(a, b, EXPERIMENTS)
 
     assert sorted(expected) == sorted(change.id for change in changes)
-    assert sorted(expected) == sorted(change.id for change in compare(b, a, PROBES))
+    assert sorted(expected) == sorted(change.id for change in compare(b, a, EXPERIMENTS))
     assert all(change.verdict in VERDICTS and change.line for change in changes)
-    assert compare(a, a, PROBES) == []
+    assert compare(a, a, EXPERIMENTS) == []
 
 
 @pytest.mark.parametrize("pair", [*itertools.pairwise(Archive.read().order)], ids="-".join)
 def test_every_change_between_neighbours_on_record_is_told(pair: tuple[str, str]) -> None:
     """The facts that differ are the changes, no more and no fewer, and each line shows a difference."""
     a, b = (Archive.read().recording(release) for release in pair)
-    probes = [id for id in {*a.probes, *b.probes} if a.probes.get(id) != b.probes.get(id)]
-    cases = [id for id in {*a.cases, *b.cases} if a.cases.get(id) != b.cases.get(id)]
+    parts = [(getattr(a, part), getattr(b, part)) for part in ("experiments", "attempts", "cases")]
+    differ = [id for one, other in parts for id in {*one, *other} if one.get(id) != other.get(id)]
 
-    changes = compare(a, b, torch_probes.PROBES)
+    changes = compare(a, b, experiments.EXPERIMENTS)
 
-    told = [c for c in changes if c.verdict != "conformance"]
-    assert sorted([*probes, *cases]) == sorted(c.id for c in told)
+    told = [c for c in changes if c.id != c.clause]
+    assert sorted(differ) == sorted(c.id for c in told)
     for change in told:
         was, _, now = change.says.partition(", now ")
         assert was.removeprefix("was ") != now, change

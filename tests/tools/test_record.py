@@ -19,28 +19,29 @@ from rnn_spec.cli import main
 from rnn_spec.far import wire
 from rnn_spec.gate import record as recorder
 from rnn_spec.gate.compare import KINDS
-from rnn_spec.gate.record import Probing, Suite
-from rnn_spec.gate.recording import Fact, Header, Raised, Recording, RecordingError
+from rnn_spec.gate.record import Experimenting, Suite
+from rnn_spec.gate.recording import Fact, Header, Raised, Recording, RecordingError, Standing
 from rnn_spec.questions import product
+from rnn_spec.questions.claims import MODULE
 from rnn_spec.questions.product import Recipe
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.suite.collect import collect
 from rnn_spec.suite.planned import Planned
-from rnn_spec.torch import probes as torch_probes
-from rnn_spec.torch.probes import PROBES
+from rnn_spec.torch import experiments
+from rnn_spec.torch.experiments import EXPERIMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rnn_spec.judge.check import Check
 
-SOURCE = Path(torch_probes.__file__)
+SOURCE = Path(experiments.__file__)
 
 
 def test_the_table_of_probes_is_whole() -> None:
-    """There are at least 300 probes, each with an area, a kind, a clause that exists or none, a sentence."""
-    assert len(PROBES) >= 300
-    for id, probe in PROBES.items():
+    """There are at least 300, each with an area, a kind, a clause that exists or none, a sentence."""
+    assert len(EXPERIMENTS) >= 300
+    for id, probe in EXPERIMENTS.items():
         assert re.fullmatch(r"[a-z_]+/\S+", id)
         assert probe.kind in KINDS
         assert probe.clause is None or probe.clause in clauses()
@@ -54,7 +55,7 @@ def test_the_probes_are_in_the_syntax_of_python_3_6() -> None:
 
 def test_the_table_can_be_read_without_torch() -> None:
     """Whoever compares recordings needs no torch."""
-    code = "import sys; import rnn_spec.torch.probes; sys.exit('torch' in sys.modules)"
+    code = "import sys; import rnn_spec.torch.experiments; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -79,34 +80,34 @@ def test_the_table_can_be_read_without_torch() -> None:
 )
 def test_texts_are_the_same_on_every_machine(text: str, expected: str) -> None:
     """Addresses, paths, line numbers, stacks, colours and Python's own additions are taken out."""
-    clean: Callable[[str], str] = torch_probes.clean
+    clean: Callable[[str], str] = experiments.clean
 
     assert expected == clean(text)
 
 
 SOME = [
-    "construct/repr-L2", "refuse/dropout-1.5", "packed/malformed-increasing", "signature/RNN",
+    "construct/subclass", "packed/lengths-zero", "packed/h_0-many-rows-unsorted", "signature/RNN",
     "init/seeded-small", "state/deleted", "layout/batch_first", "autograd/frozen-parameter",
 ]  # fmt: skip
 
 
 def test_probes_come_to_the_same_each_time() -> None:
     """Some probes of each kind of process, asked twice, in another order, give equal facts."""
-    first = dict(recorder.probe(sys.executable, SOME))
-    again = dict(recorder.probe(sys.executable, SOME[::-1]))
+    first = dict(recorder.experiment(sys.executable, SOME))
+    again = dict(recorder.experiment(sys.executable, SOME[::-1]))
 
     assert first == again
-    assert Fact("RNN(3, 4, num_layers=2)") == first["construct/repr-L2"]
-    assert first["refuse/dropout-1.5"].raised is not None
-    assert first["refuse/dropout-1.5"].raised.type == "ValueError"
+    assert Fact("Mine(3, 4)") == first["construct/subclass"]
+    assert first["packed/lengths-zero"].raised is not None
+    assert first["packed/lengths-zero"].raised.type == "RuntimeError"
 
 
 def apart(act: str, seconds: int = 20, ready: str = "") -> dict[str, object]:
     """What a probe with this body comes to."""
     code = (
-        "import json, os, signal, sys, time, rnn_spec.torch.probes as probes\n"
-        f"probes.SECONDS = {seconds}\n{ready}\n"
-        f"def act():\n    {act}\nprint(json.dumps(probes.apart(act)))"
+        "import json, os, signal, sys, time, rnn_spec.torch.experiments as experiments\n"
+        f"experiments.SECONDS = {seconds}\n{ready}\n"
+        f"def act():\n    {act}\nprint(json.dumps(experiments.apart(act)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     found: dict[str, object] = json.loads(done.stdout)
@@ -130,7 +131,7 @@ def test_a_probe_that_dies_is_a_fact(act: str, died: str) -> None:
 
 def test_a_probe_that_returns_much_is_heard_out() -> None:
     """A value larger than a pipe's buffer comes back whole."""
-    found = apart("return ['x' * 100] * 5000", ready="import torch; probes.torch = torch")
+    found = apart("return ['x' * 100] * 5000", ready="import torch; experiments.torch = torch")
 
     assert found["value"] == ["x" * 100] * 5000
 
@@ -167,10 +168,10 @@ def broken(folder: Path, act: str) -> str:
 @pytest.mark.parametrize(("act", "died"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_torch_is_recorded(tmp_path: Path, act: str, died: str) -> None:
     """What a torch does in place of an answer is the fact, and the next probe is asked of a new process."""
-    probing = Probing(broken(tmp_path, act), deadline=1)
+    probing = Experimenting(broken(tmp_path, act), deadline=1)
 
     facts = [
-        probing.fact({"op": "probe", "id": id})
+        probing.fact({"op": "experiment", "id": id})
         for id in ("construct/defaults", "construct/attributes", "construct/defaults")
     ]
     probing.close()
@@ -183,10 +184,10 @@ def test_a_torch_that_answers_nothing_is_given_up(tmp_path: Path) -> None:
     """After five requests in a row that end its process no more are made, so that no gate waits for hours."""
     log = tmp_path / "log"
     act = f"open({str(log)!r}, 'a').write('.'); sys.exit(1)"
-    probing = Probing(broken(tmp_path, act), deadline=5)
+    probing = Experimenting(broken(tmp_path, act), deadline=5)
 
     def ask(*ids: str) -> list[str]:
-        return [probing.fact({"op": "probe", "id": id}).died or "" for id in ids]
+        return [probing.fact({"op": "experiment", "id": id}).died or "" for id in ids]
 
     one = ask("x", "x", "x", "x", "construct/defaults", "x", "x", "x", "x")
     rest = ask("x", "x", "construct/defaults")
@@ -243,14 +244,16 @@ def test_what_cannot_be_recorded_is_refused(arguments: list[str], said: str) -> 
 def test_record_writes_what_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command writes a recording that can be read, and says in a line what is in it."""
     made = Recording(
-        Header("torch", "torch 9.9"), {"a/b": Fact(raised=Raised("ValueError", "no"))}, passed={"ERR-01": 2}
+        Header("torch", "torch 9.9"),
+        {"a/b": Fact(raised=Raised("ValueError", "no"))},
+        clauses={"ERR-01": Standing(2)},
     )
     monkeypatch.setattr("rnn_spec.gate.record_command.make", lambda *_: made)
 
     done = CliRunner().invoke(main, ["record", "torch", "-o", str(tmp_path / "a.json")])
 
     assert done.exit_code == 0
-    assert "torch 9.9: 1 probes, 0 cases, 2 checks passed and 0 failed" in done.output
+    assert "torch 9.9: 0 questions, 1 experiments, 2 checks passed and 0 failed" in done.output
     assert made == Recording.read(tmp_path / "a.json")
 
 
@@ -271,13 +274,16 @@ def test_two_recordings_of_one_release_are_equal(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A suite of few cases and few checks, one of which torch fails."""
+    """A suite of few cases and few checks, one of which torch fails, and one of which it cannot be asked."""
 
     def failing(check: Check) -> None:
         check.holds(False, "it is wrong")
 
+    def unasked(check: Check) -> None:
+        check.module_class()
+
     some = [t for t in collect() if t.id.startswith("test_recurrence.py") and "small-L1-tanh-float64" in t.id]
-    odd = [Planned(f.__name__, "REC-01", f, {}, ("check",)) for f in (failing,)]
+    odd = [Planned(f.__name__, "REC-01", f, {}, ("check",)) for f in (failing, unasked)]
     monkeypatch.setattr(recorder, "collect", lambda: some + odd)
     monkeypatch.setattr(product, "standard", lambda: [Recipe(), Recipe(dtype="float64")])
 
@@ -299,16 +305,18 @@ def test_what_the_spec_expects_is_computed_once_for_all_releases() -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_a_check_that_breaks_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checks fail or pass; where one breaks there is no recording."""
+def test_every_check_comes_to_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It passes, fails, or is not judged for a reason; one that breaks is no recording."""
 
     def broken(check: Check) -> None:
         raise KeyError(check.clause)
 
     found = Suite().ask(Header("torch", "torch "), sys.executable)
 
-    assert found.failing == {"REC-01": ["failing"]}
-    assert sum(found.passed.values()) > 5
+    standing = found.clauses["REC-01"]
+    assert standing.failed == ("failing",)
+    assert standing.unjudged == {MODULE: ("unasked",)}
+    assert sum(s.passed for s in found.clauses.values()) > 5
     monkeypatch.setattr(recorder, "collect", lambda: [Planned("broken", "REC-01", broken, {}, ("check",))])
     with pytest.raises(RecordingError, match="the check broken broke: KeyError"):
         Suite().ask(Header("torch", "torch "), sys.executable)
@@ -328,7 +336,7 @@ def test_a_torch_that_answers_no_case_is_refused(tmp_path: Path) -> None:
 
 def test_a_suite_that_meets_another_torch_is_refused() -> None:
     """What the probes saw and what the suite sees has to be one release."""
-    with pytest.raises(RecordingError, match=r"the suite met torch \d.*, and the probes torch 9\.8"):
+    with pytest.raises(RecordingError, match=r"the suite met torch \d.*, and the experiments torch 9\.8"):
         Suite().ask(Header("torch", "torch 9.8"), sys.executable)
 
 

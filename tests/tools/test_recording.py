@@ -12,9 +12,11 @@ from rnn_spec.gate.recording import (
     Bits,
     Fact,
     Header,
+    Question,
     Raised,
     Recording,
     RecordingError,
+    Standing,
     Warned,
 )
 from rnn_spec.questions.records import Error
@@ -34,12 +36,13 @@ RECORDING = Recording(
         "route/export": Fact(absent="torch.export"),
         "layout/strides": Fact({"output": [8, 4, 1], "h_n": None}),
     },
+    {"refuse/input_size-zero": Fact(raised=Raised("ValueError", "input_size", "construct"))},
     {
         "small-L1-tanh-float32": Arrays({"output": Bits("0123456789abcdef", (5, 2, 4), 0.0312)}),
         "small-L1-tanh-float16": Arrays(error=Error("forward", "RuntimeError", "not implemented for 'Half'")),
     },
-    {"ERR-01": ["test_errors.py::test_it[a]"]},
-    {"ERR-01": 3},
+    {"refuse/input_size-zero": Question(("ERR-05",), "RNN(0, 4)")},
+    {"ERR-05": Standing(3, ("test_errors.py::test_it[a]",), {"not here": ("test_errors.py::test_it[b]",)})},
 )
 
 
@@ -56,9 +59,9 @@ def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
-        (("probes", "construct/repr"), 3, "Expected `object`, got `int` - at `$.probes[...]`"),
-        (("probes", "construct/repr", "dead"), "no", "Object contains unknown field `dead`"),
-        (("failing", "ERR-01"), "test", "at `$.failing[...]`"),
+        (("experiments", "construct/repr"), 3, "Expected `object`, got `int` - at `$.experiments[...]`"),
+        (("experiments", "construct/repr", "dead"), "no", "Object contains unknown field `dead`"),
+        (("clauses", "ERR-05", "failed"), "test", "at `$.clauses[...].failed`"),
         (("cases", "small-L1-tanh-float32", "arrays"), {"output": {}}, "missing required field `bits`"),
         (("header",), {}, "missing required field `subject` - at `$.header`"),
     ],
