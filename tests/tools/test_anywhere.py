@@ -45,7 +45,11 @@ def run(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProces
 @pytest.mark.parametrize(
     ("arguments", "status", "word"),
     [
-        (("gate", "--from", "2.2.2", "--to", "2.3.1", "--recorded"), 1, b"x A layer constructed in an unusual way: fourth-positional-bool"),
+        (
+            ("gate", "--from", "2.2.2", "--to", "2.3.1", "--recorded"),
+            1,
+            b"x A layer constructed in an unusual way: fourth-positional-bool",
+        ),
         (("check", "named:Named", "--clause", "BIA"), 0, b"checks passed; nothing is said of the rest"),
         (("check", "named:Wrong", "--clause", "BIA", "--no-smoke"), 1, b"does not conform"),
         (("explain", "DIR-03"), 0, b"DIR-03"),

@@ -257,8 +257,8 @@ gate --from r1.json --to r2.json --json /proc/nope      | cannot be written
 gate --from r1.json --to r2.json --json text.txt/x      | cannot be written
 gate --from r1.json --to r2.json --markdown /proc/x/y   | cannot be written
 gate r1.json r2.json                                    | Missing option
-history nope                                            | no probe is called 'nope'
-history ''                                              | no probe is called ''
+history nope                                            | no clause, question or experiment is called 'nope'
+history ''                                              | no clause, question or experiment is called ''
 history a b                                             | unexpected extra argument
 history --add nope.json                                 | does not exist
 history --add dir                                       | is a directory
