@@ -113,3 +113,29 @@ def states(size: str, config: Config, batch: int) -> np.ndarray:
         for direction in range(config.num_directions)
     ]
     return np.stack(rows)
+
+
+def tensors(
+    name: str, config: Config, seq_len: int, batch: int, exponent: int = 7, *, signed: bool = True
+) -> tuple[np.ndarray, ...]:
+    """Input (T, N, I), h_0, and the cotangents of output (T, N, D*H) and of h_n (L*D, N, H).
+
+    `exponent` is the cotangents' (`dyadic`); `signed` is of the input alone.
+    """
+    L, D, H = config.num_layers, config.num_directions, config.hidden_size
+    return (
+        dyadic(f"{name}/input", (seq_len, batch, config.input_size), 6, signed=signed),
+        states(name, config, batch),
+        dyadic(f"{name}/output cotangent/{D}", (seq_len, batch, D * H), exponent),
+        dyadic(f"{name}/h_n cotangent/{D}", (L * D, batch, H), exponent),
+    )
+
+
+def laid_out(tensors: tuple[np.ndarray, ...], *, batched: bool, batch_first: bool) -> tuple[np.ndarray, ...]:
+    """The four of `tensors` as a layer takes them: the first row alone if not batched, or the batch first."""
+    input, h_0, output, h_n = tensors
+    if not batched:
+        return input[:, 0], h_0[:, 0], output[:, 0], h_n[:, 0]
+    if batch_first:
+        return input.swapaxes(0, 1), h_0, output.swapaxes(0, 1), h_n
+    return tensors

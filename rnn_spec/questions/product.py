@@ -148,15 +148,8 @@ class Recipe:
 def _build(recipe: Recipe) -> Case:
     size, config = data.SIZES[recipe.size], recipe.config
     reveals = recipe.training and config.dropout == 0.5 and config.num_layers > 1
-    T, N, D, H = size.seq_len, size.batch, config.num_directions, config.hidden_size
-    input = data.dyadic(f"{size.name}/input", (T, N, config.input_size), 6, signed=not reveals)
-    h_0 = data.states(size.name, config, N)
-    g_y = data.dyadic(f"{size.name}/output cotangent/{D}", (T, N, D * H), 7)
-    g_n = data.dyadic(f"{size.name}/h_n cotangent/{D}", (config.num_layers * D, N, H), 7)
-    if not recipe.batched:
-        input, h_0, g_y, g_n = input[:, 0], h_0[:, 0], g_y[:, 0], g_n[:, 0]
-    elif recipe.batch_first:
-        input, g_y = input.swapaxes(0, 1), g_y.swapaxes(0, 1)
+    drawn = data.tensors(size.name, config, size.seq_len, size.batch, signed=not reveals)
+    input, h_0, g_y, g_n = data.laid_out(drawn, batched=recipe.batched, batch_first=recipe.batch_first)
     if recipe.one_step:
         axis = 1 if recipe.batched and recipe.batch_first else 0
         input, g_y = input.take([0], axis), g_y.take([0], axis)

@@ -61,16 +61,9 @@ class Question:
         """The question itself."""
         T, N, I, H = self.size
         config = Config(I, H, **self.config)
-        D, L, name = config.num_directions, config.num_layers, "vector{}x{}x{}x{}".format(*self.size)
-        input = data.dyadic(f"{name}/input", (T, N, I), 6)
-        h_0 = data.states(name, config, N)
-        g_y = data.dyadic(f"{name}/output cotangent/{D}", (T, N, D * H), 5)
-        g_n = data.dyadic(f"{name}/h_n cotangent/{D}", (L * D, N, H), 5)
-        g_y, g_n = g_y * (self.cotangents != "h_n"), g_n * (self.cotangents != "output")
-        if not self.batched:
-            input, h_0, g_y, g_n = input[:, 0], h_0[:, 0], g_y[:, 0], g_n[:, 0]
-        elif config.batch_first:
-            input, g_y = input.swapaxes(0, 1), g_y.swapaxes(0, 1)
+        drawn = data.tensors("vector{}x{}x{}x{}".format(*self.size), config, T, N, 5)
+        input, h_0, g_y, g_n = data.laid_out(drawn, batched=self.batched, batch_first=config.batch_first)
+        given = Cotangents(g_y * (self.cotangents != "h_n"), g_n * (self.cotangents != "output"))
         case = Case(
             id=self.id,
             config=config,
@@ -81,7 +74,7 @@ class Question:
             training=self.training,
             dtype="float64",
             seed=1,
-            cotangents=Cotangents(g_y, g_n) if self.cotangents else None,
+            cotangents=given if self.cotangents else None,
         )
         return replace(case, **self.change(dict(vars(case)))) if self.change else case
 
