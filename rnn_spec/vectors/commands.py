@@ -86,7 +86,8 @@ def made_anew(folder: Path) -> dict[Path, str]:
         ]
         if wrong:
             raise CouldNotRun(
-                f"nothing is written: {wrong[0]}" + (f" (and {len(wrong) - 1} more)" * (len(wrong) > 1))
+                f"the vectors are left as they are: {wrong[0]}"
+                + (f" (and {len(wrong) - 1} more)" * (len(wrong) > 1))
             )
         return make.texts(folder, files)
     except ImportError as e:
