@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
-from rnn_spec.cli.base import CONFORMS, FAILS, CouldNotRun, end
+from rnn_spec import files
+from rnn_spec.cli.base import CONFORMS, FAILS, CouldNotRun, end, to_be_written
 from rnn_spec.faults import FAULTS
 from rnn_spec.faults.base import MODULE
 from rnn_spec.lineup.faulty import find_fault
@@ -16,10 +17,6 @@ from rnn_spec.lineup.smoke import smoke
 from rnn_spec.subjects.base import SubjectError
 from rnn_spec.subjects.registry import load
 from rnn_spec.suite.results import Results
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 def begin(subject: str, skip_smoke: bool) -> None:
     """Make the subject, then the smoke stage: say what came of it, and end where the adapter is wrong."""
@@ -55,7 +52,9 @@ def diagnose(path: Path) -> None:
 @click.option("-n", "processes", default=2, type=click.IntRange(1), show_default=True, help="Processes.")
 @click.option("--named", is_flag=True, help="Only the clause that a fault names, until a check fails.")
 @click.option("--whole", is_flag=True, help="Every check, and not one of each test; many minutes.")
-def faults(names: tuple[str, ...], processes: int, named: bool, whole: bool) -> None:
+@click.option("--keep", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write what became of each fault to FILE, a line of JSON for each.")  # fmt: skip
+def faults(names: tuple[str, ...], processes: int, named: bool, whole: bool, keep: Path | None) -> None:
     """Run the suite on named faults (all of them, or NAMES): which clause kills which.
 
     Exits with 1 if one survives the clause that names it.
@@ -69,11 +68,14 @@ def faults(names: tuple[str, ...], processes: int, named: bool, whole: bool) -> 
             load("torch")
     except SubjectError as e:
         raise CouldNotRun(str(e)) from e
+    to_be_written(keep)
     console, found = Console(), []
     extent = matrix.NAMED if named else matrix.WHOLE if whole or names else matrix.BRIEF
     with Progress(console=console, transient=True) as progress:
         for row in progress.track(matrix.rows(chosen, processes, extent), total=len(chosen)):
             matrix.show(row, console)
             found.append(row)
+            if keep:
+                files.write(keep, "".join(map(matrix.kept, found)).encode())
     matrix.conclude(found, console, () if named or names else {t.test for t in trials.collect()})
     end(CONFORMS if all(row.killed for row in found) else FAILS)

@@ -25,9 +25,10 @@ that were called; what is called is the same in every run, so such a test gets a
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import groupby, repeat
 from multiprocessing import get_context
@@ -154,7 +155,8 @@ class Matrix:
                 if (extent == NAMED and (row.killed or not named)) or (extent == ANY and row.failed):
                     break
                 for trial in self.tests[test]:
-                    if baseline.seen(trial, fault, wrong) and fails(trial, wrong, row):
+                    failed = baseline.seen(trial, fault, wrong) and fails(trial, wrong, row)
+                    if failed and not (extent == WHOLE and fault.of == MODULE):
                         break
                     if extent == BRIEF and not named and baseline.asks(trial) is not None:
                         break
@@ -173,7 +175,8 @@ def fails(trial: Planned, wrong: Session, row: Row) -> bool:
     outcome = trial.outcome(wrong)
     if outcome.word == "failed":
         row.failed.append(trial.id)
-        row.killed_by.setdefault(trial.clause, []).append(trial.test)
+        tests = row.killed_by.setdefault(trial.clause, [])
+        tests += [] if trial.test in tests else [trial.test]
     elif outcome.word == "broken":  # a check must fail on a wrong answer, and never break on it
         row.broken.append(f"{trial.id}: {type(outcome.error).__name__}: {outcome.error}")
     return outcome.word == "failed"
@@ -212,6 +215,11 @@ def line(row: Row, wide: int) -> str:
     word = "killed" if row.killed else "[bold red]SURVIVES[/]"
     by = ", ".join(f"{id} {len(ids)}" for id, ids in row.killed_by.items())
     return f"{row.fault:{wide}} {row.clause} {word} {row.seconds:4.1f} s  by {by or 'none'}"
+
+
+def kept(row: Row) -> str:
+    """What became of one fault, as a line of JSON."""
+    return json.dumps({**asdict(row), "seconds": round(row.seconds, 1)}) + "\n"
 
 
 def show(row: Row, console: Console) -> None:
