@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import textwrap
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -36,6 +37,7 @@ from rnn_spec.cli.base import (
     in_checkout as in_checkout,
 )
 from rnn_spec.judge.compare import Nonconformity, compare
+from rnn_spec.judge.known import MATTERS
 from rnn_spec.judge.known import known as known_failures
 from rnn_spec.judge.session import Session
 from rnn_spec.questions.records import LEVELS, Case
@@ -47,6 +49,8 @@ from rnn_spec.suite.plugin import RESULTS
 
 UNDER_OUR_ROOF = ("torch", "spec", "fault")
 """The subjects whose adapter is ours, and tested: they need no smoke stage."""
+SEEN = "torch 2.13.0 and 2.15.0"
+"""Where every known failure was seen that names no releases."""
 WORTH = 2000
 """How many checks a process has to have for itself to be worth its start."""
 
@@ -224,21 +228,38 @@ def show_case(case: Case, session: Session, console: Console) -> None:
 @main.command()
 @click.argument("subject", default="torch")
 @click.option("--id", "only", help="Only the known failure of this id.")
+@click.option("--matters", "how", multiple=True, type=click.Choice([*MATTERS]),
+              help="Only what matters so much; repeatable.")  # fmt: skip
+@click.option("--unreported", is_flag=True, help="Only what is not reported yet.")
 @click.option("--reproduction", is_flag=True, help="Print the reproductions, too.")
-def known(subject: str, only: str | None, reproduction: bool) -> None:
-    """List what SUBJECT is known to get wrong: clause, releases, what happens, PyTorch's issue."""
+@click.option("--report", is_flag=True, help="Print each as a text to be filed, in Markdown, if it has one.")
+def known(
+    subject: str, only: str | None, how: tuple[str, ...], unreported: bool, reproduction: bool, report: bool
+) -> None:
+    """List what SUBJECT is known to get wrong, the gravest first: what happens, since when, PyTorch's issue."""
     rows = [k for k in known_failures() if k.subject == subject and only in (None, k.id)]
+    rows = [k for k in rows if (not how or k.matters in how) and (not unreported or k.issue == "unreported")]
+    rows = [k for k in rows if k.title or not report]
     if not rows:
-        raise CouldNotRun(f"nothing is known of {subject!r}" + (f" by the id {only!r}" if only else ""))
+        narrowed = f" by the id {only!r}" if only else " of that kind" if how or unreported or report else ""
+        raise CouldNotRun(f"nothing is known of {subject!r}{narrowed}")
+    rows.sort(key=lambda k: [*MATTERS].index(k.matters))
+    if report:
+        click.echo("\n".join(k.report(SEEN) for k in rows), nl=False)
+        return
     for k in rows:
-        releases = k.releases or "seen in 2.13.0 and 2.15.0"
-        click.secho(f"{k.id}", bold=True)
+        whose = f"; {k.whose}'s and not {subject}'s" if k.whose else ""
+        releases = k.releases or f"seen in {SEEN}"
+        click.secho(f"{k.id}", bold=True, nl=False)
+        click.echo(f": {MATTERS[k.matters]}{whose}")
         click.echo(f"  {k.clause} {clauses()[k.clause].text}")
         click.echo(f"  {k.happens}")
         click.echo(f"  {releases}; since {k.since}; {k.issue}")
         if reproduction:
             click.echo(textwrap.indent(k.reproduction.strip(), "    "))
-    click.echo(f"\n{len(rows)} known failures of {subject}")
+    counted = Counter(k.matters for k in rows)
+    told = ", ".join(f"{counted[word]} {sentence}" for word, sentence in MATTERS.items() if counted[word])
+    click.echo(f"\n{len(rows)} known failures of {subject}: {told}")
 
 
 @main.command()

@@ -16,6 +16,7 @@ import numpy as np
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.questions.expect import expect
 from rnn_spec.questions.records import DTYPES, Bound
+from rnn_spec.spec.arithmetic import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +76,7 @@ def learns(check: Check, case: Case) -> Observation:
         if not leaf["learns"]:
             check.holds(name not in answer.gradients, f"{name} is frozen and got a gradient")
         elif leaf["is"]:
-            arrived(check, name, answer, total([known(expected, own) for own in leaf["is"]]))
+            arrived(check, name, answer, total([known(expected, own) for own in leaf["is"]], case.dtype))
         else:
             derivatives = fact(answer, "derivatives")
             check.holds(name in derivatives, f"the answer does not tell the derivatives by {name}")
@@ -96,10 +97,11 @@ def arrived(check: Check, name: str, answer: Observation, bound: Bound) -> None:
     check.within(f"grad {name}", answer.gradients[name], bound)
 
 
-def total(bounds: list[Bound]) -> Bound:
-    """The gradient of what is several parameters at once."""
+def total(bounds: list[Bound], dtype: str) -> Bound:
+    """The gradient of what is several parameters at once: their sum, in any order, each being rounded."""
     value, error = sum(b.value for b in bounds), sum(b.error for b in bounds)
-    return Bound(np.asarray(value), np.asarray(error))
+    rounded = (len(bounds) - 1) * FORMATS[dtype].unit_roundoff * sum(abs(b.value) + b.error for b in bounds)
+    return Bound(np.asarray(value), np.asarray(error + rounded))
 
 
 def pulled(derivatives: Mapping[str, Any], expected: Mapping[str, Bound], dtype: str) -> Bound:

@@ -10,17 +10,20 @@ of what no check shows.
 A subclass of torch.nn.RNN inherits torch's failures with its methods: a check that fails on it just as it
 is known to fail on torch is known, too. One that passes is no failure there, for the subclass may have
 mended it.
+
+A row's message speaks of what kind the failure is, in the words of the check, and not in those of torch, which
+may reword what it says at any time: a refusal in other words that still does not name h_0 is the same failure.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -39,6 +42,15 @@ SUBCLASS = "torch:subclass"
 """The subject of what a subclass of torch.nn.RNN gets wrong, and torch.nn.RNN itself does not."""
 
 
+MATTERS = {"result": "a wrong or missing result", "promise": "a broken promise", "words": "words"}
+"""How much a failure matters, the gravest first.
+
+Result: an output, a state or a gradient is wrong, or is not there although everything that was given is valid.
+Promise: what is documented is refused or not done, or what cannot be right is taken. Words: what is rightly
+refused or shown is so by another class, at another place, or in words that do not help.
+"""
+
+
 class KnownError(ValueError):
     """A file of known failures that cannot be used; its message is a sentence that names the place."""
 
@@ -47,6 +59,9 @@ class KnownError(ValueError):
 class Known:
     """One known failure.
 
+    `matters` is a word of MATTERS. `title` and `expected`, what should happen, make with the rest a text that can
+    be filed where the failure is not reported (`report`). `whose` says whose failure it is, if it is none of the
+    subject's own. `elsewhere` are other subjects that show it, with the checks that fail of each.
     `subject` is a pattern of its name, empty for any. `releases` is a version specifier, and empty where
     every release shows it (of torch: 2.13.0 and 2.15.0 were looked at); `since` is the first release on
     record that does, as every later one does, or unknown where no recording can show it. `proof` is how it
@@ -57,6 +72,11 @@ class Known:
     checks: tuple[str, ...]
     message: str
     happens: str
+    matters: Literal["result", "promise", "words"] = "result"
+    title: str = ""
+    expected: str = ""
+    whose: str = ""
+    elsewhere: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     subject: str = ""
     clause: str = ""
     since: str = "unknown"
@@ -81,6 +101,19 @@ class Known:
     def explains(self, message: str) -> bool:
         """Whether a failure with this message is the recorded one."""
         return re.search(self.message, message) is not None
+
+
+    def report(self, version: str) -> str:
+        """The failure as a text to be filed, in Markdown; `version` is what it was seen in."""
+        since = "" if self.since == "unknown" else f" Since {self.since}, of the releases that were tried."
+        parts = (
+            f"# {self.title}",
+            f"**What happens.** {self.happens}",
+            f"**What was expected.** {self.expected}",
+            f"**To reproduce:**\n\n```python\n{self.reproduction.strip()}\n```",
+            f"**Version.** Seen in {version}.{since}",
+        )
+        return "\n\n".join(parts) + "\n"
 
 
 def matches(id: str, pattern: str) -> bool:
@@ -188,7 +221,13 @@ def _row(row: Any, place: str, path: Path) -> Known:
 def known() -> tuple[Known, ...]:
     """Every known failure of every subject, in the file's order."""
     rows = tomllib.loads(OURS.read_text(encoding="utf-8")).get("known", [])
-    return tuple(Known(**row | {"checks": tuple(row["checks"])}) for row in rows)
+    found = [Known(**row | {"checks": tuple(row["checks"])}) for row in rows]
+    return tuple(each for k in found for each in (k, *elsewhere(k)))
+
+
+def elsewhere(k: Known) -> list[Known]:
+    """The same failure as other subjects show it, each in checks of its own."""
+    return [replace(k, subject=name, checks=tuple(of), elsewhere={}) for name, of in k.elsewhere.items()]
 
 
 @cache

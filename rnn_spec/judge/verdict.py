@@ -19,6 +19,7 @@ raised something, which says nothing of the subject."""
 class Verdict:
     """One check's outcome. `headroom` is its worst error / bound, None where nothing was measured.
 
+    `matters` says of a known failure how much it does (`judge.known.MATTERS`).
     `message` is the whole text of a failure, `difference` the part of it that says what differs. `level`
     is what a subject must claim to have been asked: the clause's own, or a later one that the case needs.
     `traceback` is that of the exception that the subject raised, where it did.
@@ -35,6 +36,7 @@ class Verdict:
     difference: str = ""
     level: str = ""
     traceback: str = ""
+    matters: str = ""
 
 
 def explain(clause: Clause, case: str | None, message: str, reproduction: str | None) -> str:

@@ -266,6 +266,7 @@ def verdict(item: pytest.Item, report: Any, outcome: Outcome) -> Verdict:
         reproduction=script,
         known=known.id if known else None,
         difference=outcome.difference or "",
+        matters=known.matters if known and word == "known" else "",
         level=level(mark.args[0], check, outcome.error),
         traceback=check.error.traceback if report.failed and check and check.error else "",
     )

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rnn_spec.judge.known import MATTERS
 from rnn_spec.spec.catalogue import clauses
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def sentence(results: Results) -> str:
         )
         return f"{name}: {known}{_part(results)}"
     beside = [f"{count} {how}" for count, how in (
-        (n["known"], "fail as known"),
+        (n["known"], f"fail as known{matter(results.verdicts)}"),
         (n["failed"], "fail that a SHOULD asks for"),
         (n["unsupported"], "could not be answered"),
     ) if count]  # fmt: skip
@@ -121,6 +122,13 @@ def sentence(results: Results) -> str:
     if left := undeclared(results):
         return f"{name} does not conform as it claims: {found}, {left} for a reason that it does not declare"
     return f"{name} conforms{' in part' if n['unsupported'] else ''}: {found}"
+
+
+def matter(verdicts: list[Verdict]) -> str:
+    """How many known failures matter how much, the gravest first, in brackets; nothing where none is said."""
+    n = Counter(v.matters for v in verdicts if v.outcome == "known")
+    counted = [f"{n[word]} {sentence}" for word, sentence in MATTERS.items() if n[word]]
+    return f" ({', '.join(counted)})" if counted else ""
 
 
 def _part(results: Results) -> str:

@@ -6,6 +6,8 @@ import pytest
 
 from rnn_spec.judge.contract import done, fact, learns
 from rnn_spec.judge.module import Module, answering, numbers
+from rnn_spec.questions.records import Bound
+from rnn_spec.spec.arithmetic import FORMATS
 from rnn_spec.suite.marks import clause, named
 
 PLAIN, WHOLE = "small-L1-relu-float64", "small-L2-tanh-bi-float64"
@@ -22,7 +24,7 @@ def test_gradients_accumulate(case, passes, check):
     for times in range(1, passes + 1):
         backward(state)
         for name, parameter in state.rnn.named_parameters():
-            arrived(check, name, parameter.grad, bounds, times)
+            arrived(check, name, parameter.grad, accumulated(bounds, times, case.dtype))
 
 
 @clause("GRD-07")
@@ -35,7 +37,7 @@ def test_gradients_are_added_to_what_the_user_stored(case, check):
 
     backward(state)
 
-    bounds = check.expect(case).arrays
+    bounds = accumulated(check.expect(case).arrays, 1, case.dtype, beside=2.0)
     for name, parameter in state.rnn.named_parameters():
         arrived(check, name, parameter.grad - 2, bounds)
 
@@ -66,7 +68,7 @@ def test_frozen_layer_passes_gradients_on(case, check):
 @clause("GRD-10")
 @named(PLAIN, WHOLE, "small-L2-relu-bi-unbatched-float32")
 def test_retained_graph_gives_the_same_gradients_again(case, check):
-    """A second backward pass through one call, with retain_graph, gives the same gradients, bit for bit."""
+    """A second backward pass through one call, with retain_graph, gives the same gradients."""
     state = Module(case, check)
     arguments = state.arguments()
     leaves = dict(state.rnn.named_parameters()) | dict(zip(("input", "h_0"), arguments, strict=True))
@@ -83,7 +85,8 @@ def test_retained_graph_gives_the_same_gradients_again(case, check):
     bounds = check.expect(case).arrays
     for name, one, two in zip(leaves, first, second, strict=True):
         arrived(check, name, one, bounds)
-        check.equal(f"grad {name} again", numbers(two), numbers(one))
+        arrived(check, name, two, bounds)
+        check.agree(f"grad {name} again", numbers(two), numbers(one), bounds[f"grad {name}"])
 
 
 @clause("GRD-10")
@@ -209,8 +212,16 @@ def backward(state, arguments=None):
         state.torch.autograd.backward(results, state.cotangents(results))
 
 
-def arrived(check, name, got, bounds, times=1):
-    """The gradient that arrived is that of the spec, `times` over."""
+def accumulated(bounds, times, dtype, beside=0.0):
+    """The bounds of gradients that are added so often to a number, each sum being rounded."""
+    u = FORMATS[dtype].unit_roundoff
+    return {
+        name: Bound(b.value * times, times * (b.error + 2 * u * (times * abs(b.value) + beside)))
+        for name, b in bounds.items()
+    }
+
+
+def arrived(check, name, got, bounds):
+    """The gradient that arrived is that of the spec."""
     check.holds(got is not None, f"no gradient arrives at {name}")
-    bound = bounds[f"grad {name}"]
-    check.within(f"grad {name}", numbers(got), type(bound)(bound.value * times, bound.error * times))
+    check.within(f"grad {name}", numbers(got), bounds[f"grad {name}"])

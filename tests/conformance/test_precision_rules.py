@@ -84,14 +84,19 @@ def test_autocast_gradients_are_float32(case, dtype, check):
 @named("small-L2-tanh-bi-float32")
 @pytest.mark.parametrize("operation", ["in place", "replaced", "load_state_dict, assign"])
 def test_autocast_uses_current_parameters(case, operation, check):
-    """Parameters that change inside one autocast region, between calls, are used as they then are."""
+    """Parameters that change inside one autocast region, between calls, are used as they then are.
+
+    What is changed in place is changed where autocast keeps no cast weights (cache_enabled=False): where it
+    does, it uses them to the region's end, of this layer as of any other.
+    """
     state = Module(case, check)
     halves = case.derive(
         "halves", dtype="bfloat16", parameters={k: p / 2 for k, p in case.parameters.items()}
     )
-    torch = state.torch
+    torch, cached = state.torch, operation != "in place"
+    region = torch.autocast(state.device, dtype=torch.bfloat16, cache_enabled=cached)
 
-    with answering("the calls"), torch.autocast(state.device, dtype=torch.bfloat16), torch.no_grad():
+    with answering("the calls"), region, torch.no_grad():
         state.rnn(*state.arguments())
         do(state.rnn, CHANGED[operation])
         output, _ = state.rnn(*state.arguments())
