@@ -236,14 +236,14 @@ def show_case(case: Case, session: Session, console: Console) -> None:
 def known(
     subject: str, only: str | None, how: tuple[str, ...], unreported: bool, reproduction: bool, report: bool
 ) -> None:
-    """List what SUBJECT is known to get wrong, the gravest first: what happens, since when, PyTorch's issue."""
+    """List what SUBJECT is known to get wrong, the gravest first: what happens, since when, where."""
     rows = [k for k in known_failures() if k.subject == subject and only in (None, k.id)]
     rows = [k for k in rows if (not how or k.matters in how) and (not unreported or k.issue == "unreported")]
     rows = [k for k in rows if k.title or not report]
     if not rows:
         narrowed = f" by the id {only!r}" if only else " of that kind" if how or unreported or report else ""
         raise CouldNotRun(f"nothing is known of {subject!r}{narrowed}")
-    rows.sort(key=lambda k: [*MATTERS].index(k.matters))
+    rows.sort(key=lambda k: list(MATTERS).index(k.matters))
     if report:
         click.echo("\n".join(k.report(SEEN) for k in rows), nl=False)
         return
@@ -257,7 +257,7 @@ def known(
         click.echo(f"  {releases}; since {k.since}; {k.issue}")
         if reproduction:
             click.echo(textwrap.indent(k.reproduction.strip(), "    "))
-    counted = Counter(k.matters for k in rows)
+    counted = Counter[str](k.matters for k in rows)
     told = ", ".join(f"{counted[word]} {sentence}" for word, sentence in MATTERS.items() if counted[word])
     click.echo(f"\n{len(rows)} known failures of {subject}: {told}")
 

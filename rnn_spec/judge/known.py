@@ -11,8 +11,8 @@ A subclass of torch.nn.RNN inherits torch's failures with its methods: a check t
 is known to fail on torch is known, too. One that passes is no failure there, for the subclass may have
 mended it.
 
-A row's message speaks of what kind the failure is, in the words of the check, and not in those of torch, which
-may reword what it says at any time: a refusal in other words that still does not name h_0 is the same failure.
+A row's message tells the kind of the failure, in the words of the check, and not in those of torch, which may
+say it in others at any time: a refusal that then still does not name h_0 is the same failure.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SUBCLASS = "torch:subclass"
 MATTERS = {"result": "a wrong or missing result", "promise": "a broken promise", "words": "words"}
 """How much a failure matters, the gravest first.
 
-Result: an output, a state or a gradient is wrong, or is not there although everything that was given is valid.
+Result: an output, a state or a gradient is wrong, or is not there although all that was given is valid.
 Promise: what is documented is refused or not done, or what cannot be right is taken. Words: what is rightly
 refused or shown is so by another class, at another place, or in words that do not help.
 """
@@ -59,9 +59,9 @@ class KnownError(ValueError):
 class Known:
     """One known failure.
 
-    `matters` is a word of MATTERS. `title` and `expected`, what should happen, make with the rest a text that can
-    be filed where the failure is not reported (`report`). `whose` says whose failure it is, if it is none of the
-    subject's own. `elsewhere` are other subjects that show it, with the checks that fail of each.
+    `matters` is a word of MATTERS. `title` and `expected`, what should happen, make with the rest a text that
+    can be filed where the failure is not reported (`report`). `whose` says whose failure it is, if it is none
+    of the subject's own. `elsewhere` are other subjects that show it, with the checks that fail of each.
     `subject` is a pattern of its name, empty for any. `releases` is a version specifier, and empty where
     every release shows it (of torch: 2.13.0 and 2.15.0 were looked at); `since` is the first release on
     record that does, as every later one does, or unknown where no recording can show it. `proof` is how it
@@ -101,7 +101,6 @@ class Known:
     def explains(self, message: str) -> bool:
         """Whether a failure with this message is the recorded one."""
         return re.search(self.message, message) is not None
-
 
     def report(self, version: str) -> str:
         """The failure as a text to be filed, in Markdown; `version` is what it was seen in."""

@@ -18,6 +18,7 @@ from rnn_spec.subjects.base import SubjectError
 from rnn_spec.subjects.registry import load
 from rnn_spec.suite.results import Results
 
+
 def begin(subject: str, skip_smoke: bool) -> None:
     """Make the subject, then the smoke stage: say what came of it, and end where the adapter is wrong."""
     try:

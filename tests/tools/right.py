@@ -1,4 +1,3 @@
-# ruff: noqa: D102  # what a step does is said once, by the class that has all of them
 """Right variations of nn.RNN's arithmetic: each is another way to the same numbers, and no other layer.
 
 `KERNELS` stand in for torch's own kernel, torch._VF.rnn_tanh and rnn_relu, under an nn.RNN that is otherwise
@@ -30,6 +29,11 @@ def is_real(x: Any) -> bool:
     return isinstance(x, Tensor) and x.is_floating_point()
 
 
+def each_real(given: Any, change: Any) -> list[Any]:
+    """What a kernel is given, every tensor of real numbers changed."""
+    return [[change(w) for w in x] if isinstance(x, list) else change(x) if is_real(x) else x for x in given]
+
+
 class Kernel:
     """The operator under nn.RNN, of plain operations; a variation does one step of it otherwise."""
 
@@ -40,10 +44,7 @@ class Kernel:
             if len(found := {x.dtype for x in tensors if is_real(x)}) > 1:
                 raise RuntimeError(f"one dtype is due, and there are {found}")
             return self.run(*given)
-        dtype, own = torch.get_autocast_dtype("cpu"), []
-        for x in given:
-            own.append([w.to(dtype) for w in x] if isinstance(x, list) else
-                       x.to(dtype) if is_real(x) else x)  # fmt: skip
+        own = each_real(given, lambda x: x.to(torch.get_autocast_dtype("cpu")))
         with torch.autocast("cpu", enabled=False):
             return self.run(*own)
 
@@ -59,8 +60,10 @@ class Kernel:
         if not steps:
             raise RuntimeError("the sequence length is 0, and has to be 1 or more")
         if type(both) is not bool or type(layers) is not int or any(w is None for w in weights):
-            raise TypeError(f"num_layers must be an int and bidirectional must be bool: got {layers!r}, a "
-                            f"{type(layers).__name__}, {both!r}, a {type(both).__name__}, and weights")
+            raise TypeError(
+                f"num_layers must be an int and bidirectional must be bool: got {layers!r}, a "
+                f"{type(layers).__name__}, {both!r}, a {type(both).__name__}, and weights"
+            )
         finals, each, directions = [], 4 if bias else 2, 2 if both else 1
         for layer in range(layers):
             if layer and training and p:
@@ -81,7 +84,7 @@ class Kernel:
         """The rows of each step of a packed batch; RuntimeError where they cannot be that."""
         if not sizes or min(sizes) < 1 or sizes != sorted(sizes, reverse=True) or sum(sizes) != len(data):
             raise RuntimeError(f"batch_sizes {sizes} are not those of {len(data)} rows")
-        return list(data.split(sizes))
+        return list(torch.split_with_sizes(data, sizes))
 
     def scan(self, steps: list[Tensor], h_0: Tensor, w: Weights, reverse: bool) -> Any:
         """One layer in one direction: its outputs, and the final state of each row."""
@@ -162,9 +165,7 @@ class BiasesAsWeights(OneMatrix):
     def cell(self, x: Tensor, h: Tensor, w: Weights) -> Tensor:
         ones = x.new_ones(*x.shape[:-1], len(w) - 2)
         rows = torch.cat([ones, x, h], -1)
-        return self.activation(
-            self.linear(rows, torch.cat([*(b[:, None] for b in w[2:]), w[0], w[1]], -1))
-        )
+        return self.activation(self.linear(rows, torch.cat([*(b[:, None] for b in w[2:]), w[0], w[1]], -1)))
 
 
 class AllStepsAtOnce(Kernel):
@@ -172,7 +173,7 @@ class AllStepsAtOnce(Kernel):
 
     def terms(self, steps: list[Tensor], w: Weights) -> list[Tensor]:
         found = super().terms([torch.cat(steps)], w)[0]
-        return list(found.split([x.shape[0] for x in steps]))
+        return list(torch.split_with_sizes(found, [x.shape[0] for x in steps]))
 
 
 class InChunks(AllStepsAtOnce):
@@ -216,8 +217,8 @@ class Blocked(Kernel):
     """Sums of blocks of three products, which are added up."""
 
     def linear(self, x: Tensor, w: Tensor) -> Tensor:
-        blocks = zip(x.split(3, -1), w.split(3, -1), strict=True)
-        first, *others = (part @ block.t() for part, block in blocks)
+        columns = range(0, x.shape[-1], 3)
+        first, *others = (x[..., i : i + 3] @ w[:, i : i + 3].t() for i in columns)
         return sum(others, first)
 
 
@@ -284,9 +285,7 @@ class WhollyInFloat64(Kernel):
     """All of it in float64, and the results rounded."""
 
     def run(self, input: Tensor, *given: Any) -> tuple[Tensor, Tensor]:
-        wide = [[w.double() for w in x] if isinstance(x, list) else
-                x.double() if is_real(x) else x for x in given]  # fmt: skip
-        output, h_n = super().run(input.double(), *wide)
+        output, h_n = super().run(*each_real((input, *given), Tensor.double))
         return output.to(input.dtype), h_n.to(input.dtype)
 
 
@@ -330,8 +329,7 @@ class Backward(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, x_t: Tensor, w_t: Tensor) -> Tensor:
         x, w = ctx.saved_tensors
-        found = None if x_t is None else x_t @ w.t()
-        return found if w_t is None else x @ w_t.t() + (0 if found is None else found)
+        return x_t @ w.t() + x @ w_t.t()
 
 
 class BackwardFromTheEnd(Kernel):
@@ -433,11 +431,11 @@ KERNELS = {
 @contextmanager
 def under_torch(kernel: type[Kernel]) -> Iterator[None]:
     """torch.nn.RNN computes with this kernel."""
-    made = {}
+    made: dict[str, Any] = {}
     for name, nonlinearity in (("rnn_tanh", torch.tanh), ("rnn_relu", torch.relu)):
         made[name] = kernel()
         made[name].nonlinearity = nonlinearity
-    with mock.patch.multiple(torch._VF, create=True, **made):
+    with mock.patch.multiple("torch._VF", create=True, **made):
         yield
 
 

@@ -124,7 +124,10 @@ def test_what_ships_is_as_it_is_written(tmp_path: Path) -> None:
 
 
 def test_every_recording_answers_every_question() -> None:
-    """Each release was asked each experiment, each question and each check of the suite as they are today."""
+    """Each release was asked each experiment, each standard case, and no check of a clause that there is not.
+
+    A check that is newer than the recordings fails no gate, and needs no release to be recorded again.
+    """
     archive, owed = Archive.read(), checked_in()["standard"]
     cases = {str(recipe) for recipe in standard()}
 
@@ -132,7 +135,7 @@ def test_every_recording_answers_every_question() -> None:
         recording = archive.recording(release)
         assert EXPERIMENTS.keys() == recording.experiments.keys(), release
         assert cases <= recording.cases.keys(), release
-        assert owed == {id: standing.owed for id, standing in recording.clauses.items()}, release
+        assert all(standing.owed <= owed[id] for id, standing in recording.clauses.items()), release
 
 
 def test_every_link_is_of_a_change() -> None:
@@ -158,12 +161,15 @@ def test_history_shows_a_probe_by_release() -> None:
     assert "no clause, question or experiment is called 'no/such'" in none.output
 
 
-OF_TORCH = [k for k in known() if k.subject == "torch"]
+OF_TORCH = [k for k in known() if k.subject == "torch" and k.since != "unknown"]
 
 
 @pytest.mark.parametrize("entry", OF_TORCH, ids=lambda entry: entry.id)
 def test_a_known_failure_is_in_every_recording_that_it_is_expected_in(entry: Known) -> None:
-    """Each of its checks fails, or cannot be asked, in each release that the entry is about."""
+    """Each of its checks fails, or cannot be asked, in each release that the entry is about.
+
+    One whose checks are newer than the recordings is known since unknown.
+    """
     archive = Archive.read()
     recordings = [(release, archive.recording(release)) for release in archive.order]
 

@@ -13,7 +13,7 @@ import pytest
 
 from rnn_spec.faults import FAULTS
 from rnn_spec.judge import known as module
-from rnn_spec.judge.known import Known, expected_of, known
+from rnn_spec.judge.known import MATTERS, Known, expected_of, known
 from rnn_spec.judge.verdict import Verdict
 from rnn_spec.questions.claims import MODULE, Claims
 from rnn_spec.spec.catalogue import clauses
@@ -78,13 +78,16 @@ def needs(entry: Known) -> tuple[str, ...]:
     return NEEDS.get(entry.subject.partition(":")[2], ())
 
 
-@pytest.mark.parametrize("entry", known(), ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", known(), ids=lambda entry: f"{entry.id} of {entry.subject}")
 def test_every_entry_is_whole(entry: Known) -> None:
     """An entry names a clause, says what happens and where it is reported, and reproduces with torch only."""
     assert entry.clause in clauses()
     assert entry.checks
     re.compile(entry.message)
     assert entry.happens.endswith(".")
+    assert entry.matters in MATTERS
+    assert bool(entry.title) == bool(entry.expected)
+    assert entry.title or entry.matters == "words" or entry.issue != "unreported"
     assert entry.issue == "unreported" or re.fullmatch(
         r"https://github\.com/\S+/(issues|pull)/\d+", entry.issue
     )
@@ -100,7 +103,7 @@ def test_every_entry_is_whole(entry: Known) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("entry", known(), ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", known(), ids=lambda entry: f"{entry.id} of {entry.subject}")
 def test_every_reproduction_runs(entry: Known, tmp_path: Path) -> None:
     """A reproduction, saved to a file, runs to its end and prints what is wrong.
 
@@ -117,7 +120,7 @@ def test_every_reproduction_runs(entry: Known, tmp_path: Path) -> None:
     assert done.stdout.strip()
 
 
-@pytest.mark.parametrize("entry", known(), ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", known(), ids=lambda entry: f"{entry.id} of {entry.subject}")
 def test_every_pattern_matches_a_check(entry: Known, clause_of: dict[str, str]) -> None:
     """No pattern of an entry is an orphan, and the clause that the entry names is among those that fail."""
     met = [
@@ -157,7 +160,7 @@ def test_every_clause_owes_a_check_and_has_a_fault() -> None:
 
 def test_ids_are_unique() -> None:
     """Two entries never share an id."""
-    ids = [entry.id for entry in known()]
+    ids = [(entry.id, entry.subject) for entry in known()]
 
     assert len(ids) == len(set(ids))
 

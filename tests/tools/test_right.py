@@ -7,7 +7,6 @@ is asked all.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -15,14 +14,14 @@ from unittest import mock
 import pytest
 import torch
 
-from rnn_spec.judge.known import Expected, known
+from rnn_spec.judge.known import Expected
 from rnn_spec.judge.session import Session
 from rnn_spec.suite.collect import collect
 from rnn_spec.torch.eager import TorchSubject
-from tests.tools.right import KERNELS, LAYERS, under_torch
+from tests.tools.right import KERNELS, LAYERS, Kernel, under_torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rnn_spec.suite.planned import Planned
 
@@ -64,7 +63,7 @@ def asked_of_kernels(trials: list[Planned]) -> list[Planned]:
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_no_right_kernel_is_accused(name: str, trials: list[Planned]) -> None:
-    """torch.nn.RNN with another kernel, which adds up in another order, or gets there another way, conforms."""
+    """torch.nn.RNN with a kernel that adds up in another order, or gets there another way, conforms."""
     with under_torch(KERNELS[name]):
         found = accused(TorchSubject(), share(asked_of_kernels(trials), list(KERNELS), name))
 
@@ -169,8 +168,8 @@ def test_a_known_failure_in_other_words_is_the_same(trials: list[Planned]) -> No
 def test_a_wrong_kernel_is_accused(trials: list[Planned]) -> None:
     """What is found here of a kernel that drops a bit of each product is found by many checks."""
 
-    class Rounded(KERNELS["Kernel"]):  # type: ignore[misc]
-        def linear(self, x: Any, w: Any) -> Any:
+    class Rounded(Kernel):
+        def linear(self, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
             return (x @ w.t()) * (1 + 2.0**-22)
 
     with under_torch(Rounded):
