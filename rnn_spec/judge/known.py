@@ -38,10 +38,6 @@ if TYPE_CHECKING:
 OURS = Path(__file__).with_name("known.toml")
 NEEDED = ("id", "checks", "message", "happens")
 """What every row has; the other fields say more of it, or where it applies."""
-SUBCLASS = "torch:subclass"
-"""The subject of what a subclass of torch.nn.RNN gets wrong, and torch.nn.RNN itself does not."""
-
-
 MATTERS = {"result": "a wrong or missing result", "promise": "a broken promise", "words": "words"}
 """How much a failure matters, the gravest first.
 
@@ -134,7 +130,7 @@ class Expected:
         kin = subject.inherits
         return cls(
             [k for k in (*own, *known()) if k.applies(subject.title, version)],
-            [k for k in known() if kin and (k.applies(*kin) or k.applies(SUBCLASS, kin[1]))],
+            [k for k in known() if kin and any(k.applies(name, kin[1]) for name in kin[0])],
         )
 
     def settle(self, check: str, difference: str | None) -> tuple[str, Known | None]:

@@ -158,8 +158,8 @@ class Subject:
         return Claims(**{kind: getattr(self, kind) for kind in KINDS})
 
     @property
-    def inherits(self) -> tuple[str, str] | None:
-        """The subject, and its version, of whose class it is a subclass that may fail as that does."""
+    def inherits(self) -> tuple[tuple[str, ...], str] | None:
+        """The subjects, and their version, that it may fail as, for its class is a subclass of theirs."""
         return None
 
     @property

@@ -16,6 +16,9 @@ from rnn_spec.torch.routes import DIES, DTYPES, EXPORTED, NEEDS, SUBJECTS, UNCLA
 if TYPE_CHECKING:
     from rnn_spec.questions.records import Attempt, Case
 
+SUBCLASS = "torch:subclass"
+"""The subject of what a subclass that inherits torch.nn.RNN's forward gets wrong, and the class does not."""
+
 
 class TorchSubject(Subject):
     """torch.nn.RNN. A drop-in replacement is judged by a subclass with another `module`."""
@@ -44,11 +47,14 @@ class TorchSubject(Subject):
         return self.cls, self.worker.torch
 
     @property
-    def inherits(self) -> tuple[str, str] | None:
-        """torch, whose failures a subclass of torch.nn.RNN may have."""
+    def inherits(self) -> tuple[tuple[str, ...], str] | None:
+        """torch, whose failures a subclass of torch.nn.RNN may have; with its forward, SUBCLASS's, too."""
+        cls: Any = self.cls
         rnn = self.worker.torch.nn.RNN
-        derived = isinstance(self.cls, type) and issubclass(self.cls, rnn) and self.cls is not rnn
-        return ("torch", str(self.worker.version())) if derived else None
+        if not isinstance(cls, type) or not issubclass(cls, rnn) or cls is rnn:
+            return None
+        names = (TorchSubject.name, *((SUBCLASS,) if getattr(cls, "forward", None) is rnn.forward else ()))
+        return names, str(self.worker.version())
 
     @property
     def title(self) -> str:
