@@ -17,10 +17,11 @@ from rnn_spec.cli.base import CouldNotRun, known_clauses, to_be_written
 from rnn_spec.far import answers, wire
 from rnn_spec.judge.session import Session
 from rnn_spec.spec.catalogue import clauses
-from rnn_spec.subjects.base import SubjectError, version_of
+from rnn_spec.subjects.base import SubjectError, facts_of, version_of
 from rnn_spec.subjects.registry import load
 from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.suite import collect as trials
+from rnn_spec.suite import results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,15 +48,20 @@ def serve(subject: str) -> None:
         raise CouldNotRun(str(e)) from e
     claimed: dict[str, Any] = under_test.claims.told()
     declares = dict(under_test.declares)
-    hello = wire.Hello(under_test.title, version, "Python", declares=declares, **claimed)
+    facts = facts_of(under_test)
+    hello = wire.Hello(under_test.title, version, "Python", declares=declares, facts=facts, **claimed)
     with os.fdopen(own, "wb") as out:
         wire.serve(hello, under_test.run, sys.stdin.buffer, out, under_test.attempt)
 
 
+SCHEMAS = {"wire": wire.schema, "results": results.schema}
+
+
 @click.command()
-def schema() -> None:
-    """Print the JSON Schema of the wire protocol."""
-    click.echo(msgspec.json.format(msgspec.json.encode(wire.schema()), indent=1))
+@click.argument("what", type=click.Choice([*SCHEMAS]), default="wire")
+def schema(what: str) -> None:
+    """Print the JSON Schema of the wire protocol (the default), or of results.json."""
+    click.echo(msgspec.json.format(msgspec.json.encode(SCHEMAS[what]()), indent=1))
 
 
 @click.command()

@@ -229,6 +229,10 @@ class Introduced(Subject):
         """Name, version and language, in its own words."""
         return str(self.hello)
 
+    def facts(self) -> dict[str, str]:
+        """What it says that it runs on and with."""
+        return self.hello.facts
+
     @property
     def title(self) -> str:
         """Its own name."""

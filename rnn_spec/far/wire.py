@@ -89,7 +89,7 @@ class Hello:
 
     `declares` says what a user of its results should know, by the keys of `Subject.declares`. Of the fields
     after it, those that are left out are as `Subject` has them: everything is claimed, but of `contract`
-    nothing.
+    nothing. `facts` are what it runs on and with: build, device, threads, precision settings.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -107,6 +107,7 @@ class Hello:
     tells: list[Told] | None = None
     contract: list[Contract] | None = None
     limits: list[str] | None = None
+    facts: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Name, version and language, for reports."""

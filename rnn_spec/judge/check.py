@@ -63,6 +63,7 @@ class Check:
         self.headroom: float | None = None
         self.worst: Comparison | None = None
         self.bound: Bound | None = None
+        self.got: Any = None
         self.error: Error | None = None
         self.broke_backward, self.forward_only = False, False
         if reason := self.claims.without(clause):
@@ -168,6 +169,7 @@ class Check:
         comparison = compare(name, got, expected)
         if self.headroom is None or comparison.headroom > self.headroom:
             self.headroom, self.worst, self.bound = comparison.headroom, comparison, expected
+            self.got = got
         if not comparison.holds:
             raise Nonconformity(str(comparison), name)
 

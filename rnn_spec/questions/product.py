@@ -50,6 +50,8 @@ TRIPLES = (
 )
 
 STANDARD = Path(__file__).with_name("standard.txt")
+SEED = 1
+"""What a subject's generator is seeded with, unless a check asks about seeds."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def _build(recipe: Recipe) -> Case:
         h_0=(abs(h_0) if reveals else h_0) if recipe.h_0 else None,
         training=recipe.training,
         dtype=recipe.dtype,
-        seed=1,
+        seed=SEED,
         cotangents=Cotangents(g_y, g_n),
     )
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from rnn_spec.cli.base import CouldNotRun
 from rnn_spec.faults import FAULTS
@@ -16,7 +15,7 @@ from rnn_spec.judge.known import known
 from rnn_spec.questions.records import LEVELS
 from rnn_spec.spec.catalogue import areas, clauses
 from rnn_spec.suite import collect as trials
-from rnn_spec.suite.results import Results
+from rnn_spec.suite.results import Results, ResultsError
 from rnn_spec.vectors import records as vectors
 
 if TYPE_CHECKING:
@@ -117,8 +116,8 @@ def results_of(path: Path) -> Results:
         return Results.read(path)
     except OSError as e:
         raise CouldNotRun(f"{path} cannot be read: {e.strerror}") from e
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
-        raise CouldNotRun(f"{path} is not what `rnn-spec check` writes: {e}") from e
+    except ResultsError as e:
+        raise CouldNotRun(str(e)) from e
 
 
 def lines(results: Results | None = None) -> Iterator[str]:

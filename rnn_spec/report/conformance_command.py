@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import msgspec
 
 from rnn_spec.cli.base import CouldNotRun
 from rnn_spec.report import standings as report
@@ -32,6 +31,6 @@ def add(results: Path, fixtures: Path, name: str, options: str) -> None:
     """Make a fixture of the RESULTS of a whole run."""
     try:
         card = report.Card.of(Results.read(results), name, options)
-    except (OSError, ValueError, msgspec.DecodeError) as e:
+    except (OSError, ValueError) as e:
         raise CouldNotRun(f"{results} cannot be made a fixture: {e}") from e
     click.echo(f"written: {report.write_card(card, fixtures)}")

@@ -83,6 +83,14 @@ def version_of(subject: Subject, name: str) -> str:
         raise SubjectError(f"subject {name!r} does not say its version ({type(e).__name__}: {e})") from e
 
 
+def facts_of(subject: Subject) -> dict[str, str]:
+    """What it runs on and with, as text; a subject that cannot say so is judged all the same."""
+    try:
+        return {str(name): str(value) for name, value in subject.facts().items()}
+    except Exception as e:
+        return {"facts": f"not told ({type(e).__name__}: {e})"}
+
+
 class Subject:
     """An implementation under test. A subclass says what it claims, and answers Cases."""
 
@@ -147,6 +155,10 @@ class Subject:
     def version(self) -> str:
         """What exactly is under test, for the report: the framework and its version."""
         return ""
+
+    def facts(self) -> Mapping[str, str]:
+        """What it runs on and with: build, device, threads, precision settings, each under its name."""
+        return {}
 
     def unclaimed(self, case: Case) -> str | None:
         """Why `case` is outside what this subject claims, or None."""

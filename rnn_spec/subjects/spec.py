@@ -6,6 +6,7 @@ its results once to the case's dtype.
 
 from __future__ import annotations
 
+import platform
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,6 +38,10 @@ class SpecSubject(Subject):
     def version(self) -> str:
         """NumPy's, for it does the arithmetic."""
         return f"{self.name} (NumPy {np.__version__})"
+
+    def facts(self) -> dict[str, str]:
+        """NumPy's version, and where it runs."""
+        return {"numpy": np.__version__, "device": "cpu", "platform": platform.platform()}
 
     def run(self, case: Case) -> Observation:
         """Answer one Case."""

@@ -19,9 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from rnn_spec.judge.known import KnownError, read
+from rnn_spec.judge.numbers import numbers
 from rnn_spec.judge.session import Unsupported, WrongAdapter
 from rnn_spec.judge.verdict import Verdict, explain
 from rnn_spec.questions import product
@@ -221,7 +223,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.user_properties.append(("could not run", sentence))
         report.longrepr = sentence
         return report
-    report.user_properties.append(("verdict", vars(verdict(item, report, outcome))))
+    report.user_properties.append(("verdict", msgspec.to_builtins(verdict(item, report, outcome))))
     return report
 
 
@@ -269,6 +271,8 @@ def verdict(item: pytest.Item, report: Any, outcome: Outcome) -> Verdict:
         matters=known.matters if known and word == "known" else "",
         level=level(mark.args[0], check, outcome.error),
         traceback=check.error.traceback if report.failed and check and check.error else "",
+        seconds=round(report.duration, 6),
+        numbers=numbers(check) if word == "failed" and check else None,
     )
 
 

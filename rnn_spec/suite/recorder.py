@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from rnn_spec.judge.known import expected_of, unmet
@@ -103,7 +104,7 @@ class Recorder:
             self.title = str(properties["title"])
             introduction: Any = properties["introduction"]
             self.results.introduce(**introduction)
-            self.results.verdicts.append(Verdict(**found))
+            self.results.verdicts.append(msgspec.convert(found, Verdict))
             if time.monotonic() - self.written > 5:
                 self.keep()
                 self.written = time.monotonic()

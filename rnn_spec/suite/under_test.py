@@ -12,7 +12,7 @@ from rnn_spec.judge.known import Expected
 from rnn_spec.judge.session import Session
 from rnn_spec.questions.claims import Claims
 from rnn_spec.subjects import registry
-from rnn_spec.subjects.base import version_of
+from rnn_spec.subjects.base import facts_of, version_of
 
 if TYPE_CHECKING:
     from rnn_spec.judge.known import Known
@@ -69,9 +69,10 @@ class UnderTest:
 
     @cached_property
     def introduction(self) -> dict[str, Any]:
-        """What it claims and declares, and is known to get wrong, as Results has it."""
+        """What it claims and declares, runs on, and is known to get wrong, as Results has it."""
         expects = [k.id for k in self.expected.strict]
-        return {**self.claims.told(), "declares": {**self.subject.declares}, "expects": expects}
+        declares, facts = {**self.subject.declares}, facts_of(self.subject)
+        return {**self.claims.told(), "declares": declares, "facts": facts, "expects": expects}
 
 
 def session_of(config: pytest.Config) -> UnderTest:

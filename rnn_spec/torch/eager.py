@@ -67,6 +67,10 @@ class TorchSubject(Subject):
         found = str(self.worker.version()) + ("" if self.device == "cpu" else f" on {self.device}")
         return found if self.title == TorchSubject.name else f"{self.title} in {found}"
 
+    def facts(self) -> dict[str, str]:
+        """torch's build, device, threads and precision settings."""
+        return dict(self.worker.facts(self.device))
+
     def run(self, case: Case) -> Observation:
         """Answer one Case in a new module."""
         plain: dict[str, Any] = {name: getattr(case, name) for name in PLAIN}
@@ -114,6 +118,10 @@ class RouteSubject(Subject):
     def version(self) -> str:
         """The torch release, and the route."""
         return f"{self.eager.version()} by {self.route}"
+
+    def facts(self) -> dict[str, str]:
+        """torch's, and the route."""
+        return {**self.eager.facts(), "route": self.route}
 
     def run(self, case: Case) -> Observation:
         """Answer one Case, by the route."""

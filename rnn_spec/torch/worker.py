@@ -31,6 +31,31 @@ def version():
     return "torch {}".format(torch.__version__)
 
 
+def facts(device):
+    """What torch was built as, where it computes, and the settings that change its numbers, as text."""
+    found = {
+        "torch": torch.__version__,
+        "build": getattr(torch.version, "git_version", "unknown"),
+        "cuda": torch.version.cuda or "none",
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "default dtype": torch.get_default_dtype(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+    settings = {
+        "float32 matmul precision": "get_float32_matmul_precision",
+        "deterministic algorithms": "are_deterministic_algorithms_enabled",
+    }
+    for name, attribute in settings.items():
+        if hasattr(torch, attribute):  # not in the releases of the first years
+            found[name] = getattr(torch, attribute)()
+    if device.startswith("cuda"):
+        found["device name"] = torch.cuda.get_device_name(device)
+        found["TF32 of cuDNN"] = torch.backends.cudnn.allow_tf32
+    return {name: str(value) for name, value in found.items()}
+
+
 def tensor(array, dtype, device):
     """A tensor of the named dtype with the array's numbers."""
     return torch.tensor(np.ascontiguousarray(array), device=device, dtype=getattr(torch, dtype))
@@ -318,6 +343,7 @@ def hello(device):
         "tells": TELLS,
         "contract": CONTRACT,
         "limits": limits(),
+        "facts": facts(device),
     }
 
 

@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for value in (1, 2):
         recording = Recording(Header("torch", f"torch 2.{value}.0"), {"forward/x": Fact(value)})
         recording.write(made / f"r{value}.json")
-    part = Results("mine", verdicts=[Verdict("a", "REC-01", "passed")], levels=["cell"])
+    part = Results("mine", "mine 1", verdicts=[Verdict("a", "REC-01", "passed")], levels=["cell"])
     part.write(made / "part.json")
     broken = json.loads((made / "part.json").read_text(encoding="utf-8"))
     broken["verdicts"][0].pop("outcome")
@@ -290,7 +290,7 @@ serve nobody                                            | no subject is called '
 serve bad_exits:X                                       | SystemExit
 serve bad_kinds:exits                                   | SystemExit
 serve spec spec                                         | unexpected extra argument
-schema x                                                | unexpected extra argument
+schema x                                                | 'x' is not one of
 cases                                                   | Missing argument
 cases dir                                               | is a directory
 cases /proc/nope                                        | cannot be written

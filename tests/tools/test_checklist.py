@@ -35,7 +35,7 @@ def test_every_clause_stands_once_under_its_level() -> None:
 
 def test_results_tick_clauses_off(tmp_path: Path) -> None:
     """A clause is ticked if a check of it passed and none failed."""
-    results = Results("mine")
+    results = Results("mine", "mine 1")
     outcomes = {
         "REC-01": ["passed"],
         "REC-02": ["passed", "failed"],

@@ -175,7 +175,7 @@ def whole_run(subject: str = "torch", version: str = "torch 2.13.0") -> Results:
     for n, entry in enumerate(expected_of(subject, version)):
         verdicts[n] = replace(verdicts[n], outcome="known", known=entry.id)
     results = Results(subject, version, verdicts=verdicts)
-    results.introduce(declares={}, expects=[], **Claims().told())
+    results.introduce(declares={}, expects=[], facts={}, **Claims().told())
     return results
 
 

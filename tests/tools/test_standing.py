@@ -39,7 +39,7 @@ def run(*verdicts: Verdict, complete: bool = True, selected: tuple[str, ...] = (
     """A run of somebody who claims cell and sequence that came to these verdicts."""
     found = Results("mine", "mine 1", complete=complete, selected=[*selected], owed={"REC-04": len(verdicts)})
     told = Claims(frozenset({"cell", "sequence"}), ("float64",), **claims).told()
-    found.introduce(declares={}, expects=[], **told)
+    found.introduce(declares={}, expects=[], facts={}, **told)
     found.verdicts = [*verdicts]
     return found
 
