@@ -37,7 +37,7 @@ from rnn_spec.cli.base import (
     in_checkout as in_checkout,
 )
 from rnn_spec.judge.compare import Nonconformity, compare
-from rnn_spec.judge.known import MATTERS
+from rnn_spec.judge.known import MATTERS, matches
 from rnn_spec.judge.known import known as known_failures
 from rnn_spec.judge.session import Session
 from rnn_spec.questions.records import LEVELS, Case
@@ -49,8 +49,6 @@ from rnn_spec.suite.plugin import RESULTS
 
 UNDER_OUR_ROOF = ("torch", "spec", "fault")
 """The subjects whose adapter is ours, and tested: they need no smoke stage."""
-SEEN = "torch 2.13.0 and 2.15.0"
-"""Where every known failure was seen that names no releases."""
 WORTH = 2000
 """How many checks a process has to have for itself to be worth its start."""
 
@@ -237,7 +235,7 @@ def known(
     subject: str, only: str | None, how: tuple[str, ...], unreported: bool, reproduction: bool, report: bool
 ) -> None:
     """List what SUBJECT is known to get wrong, the gravest first: what happens, since when, where."""
-    rows = [k for k in known_failures() if k.subject == subject and only in (None, k.id)]
+    rows = [k for k in known_failures() if matches(subject, k.subject) and only in (None, k.id)]
     rows = [k for k in rows if (not how or k.matters in how) and (not unreported or k.issue == "unreported")]
     rows = [k for k in rows if k.title or not report]
     if not rows:
@@ -245,14 +243,14 @@ def known(
         raise CouldNotRun(f"nothing is known of {subject!r}{narrowed}")
     rows.sort(key=lambda k: list(MATTERS).index(k.matters))
     if report:
-        click.echo("\n".join(k.report(SEEN) for k in rows), nl=False)
+        click.echo("\n".join(k.report() for k in rows), nl=False)
         return
     for k in rows:
         whose = f"; {k.whose}'s and not {subject}'s" if k.whose else ""
-        releases = k.releases or f"seen in {SEEN}"
+        releases = k.releases or f"seen in {k.seen}"
         click.secho(f"{k.id}", bold=True, nl=False)
         click.echo(f": {MATTERS[k.matters]}{whose}")
-        click.echo(f"  {k.clause} {clauses()[k.clause].text}")
+        click.echo(f"  {k.clause} {clauses()[k.clause].text}" if k.clause else "  no check shows it")
         click.echo(f"  {k.happens}")
         click.echo(f"  {releases}; since {k.since}; {k.issue}")
         if reproduction:

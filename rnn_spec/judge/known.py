@@ -1,11 +1,11 @@
 """Expected failures: what a subject is known to get wrong, as data, strict both ways.
 
-``known.toml`` has a table for each: the subject, the clause, the checks that fail (patterns of their
-ids), what their messages must match, what happens in a sentence, since when, PyTorch's issue or
-``unreported``, and a reproduction that imports the subject's framework alone. A check that is expected to
-fail and passes, fails in another way, or does not exist, fails the run. An implementer's own file
-(``--known``) has the same rows, of which `NEEDED` must be there; one whose list of checks is empty is a note
-of what no check shows.
+``known.toml`` has a table for each, of torch and of other frameworks alike: the subject, the clause, the
+checks that fail (patterns of their ids), what their messages must match, what happens in a sentence, since
+when, where it is reported or ``unreported``, and a reproduction that imports the subject's framework alone. A
+check that is expected to fail and passes, fails in another way, or does not exist, fails the run. An
+implementer's own file (``--known``) has the same rows, of which `NEEDED` must be there; one whose list of
+checks is empty is a note of what no check shows.
 
 A subclass of torch.nn.RNN inherits torch's failures with its methods: a check that fails on it just as it
 is known to fail on torch is known, too. One that passes is no failure there, for the subclass may have
@@ -59,9 +59,10 @@ class Known:
     can be filed where the failure is not reported (`report`). `whose` says whose failure it is, if it is none
     of the subject's own. `elsewhere` are other subjects that show it, with the checks that fail of each.
     `subject` is a pattern of its name, empty for any. `releases` is a version specifier, and empty where
-    every release shows it (of torch: 2.13.0 and 2.15.0 were looked at); `since` is the first release on
+    every release shows it, of which those `seen` were looked at; `since` is the first release on
     record that does, as every later one does, or unknown where no recording can show it. `proof` is how it
-    was told from a fault of the adapter.
+    was told from a fault of the adapter; a row without checks is a note of what none shows. `reproduction`
+    needs the subject's framework alone, and is in `language`.
     """
 
     id: str
@@ -78,6 +79,8 @@ class Known:
     since: str = "unknown"
     issue: str = "unreported"
     reproduction: str = ""
+    language: Literal["python", "javascript"] = "python"
+    seen: str = "torch 2.13.0 and 2.15.0"
     releases: str = ""
     proof: str = ""
     file: str = OURS.name
@@ -90,6 +93,11 @@ class Known:
             return False
         return not self.subject or matches(subject.partition("@")[0], self.subject)
 
+    @property
+    def of_torch(self) -> bool:
+        """Whether torch itself, which is the definition, shows it: on a route, in C++, or in a subclass."""
+        return self.subject.partition(":")[0] in ("torch", "libtorch")
+
     def expects(self, check: str) -> bool:
         """Whether the check of this id is expected to fail; ``*`` stands for anything."""
         return any(matches(check, pattern) for pattern in self.checks)
@@ -98,15 +106,15 @@ class Known:
         """Whether a failure with this message is the recorded one."""
         return re.search(self.message, message) is not None
 
-    def report(self, version: str) -> str:
-        """The failure as a text to be filed, in Markdown; `version` is what it was seen in."""
+    def report(self) -> str:
+        """The failure as a text to be filed, in Markdown."""
         since = "" if self.since == "unknown" else f" Since {self.since}, of the releases that were tried."
         parts = (
             f"# {self.title}",
             f"**What happens.** {self.happens}",
             f"**What was expected.** {self.expected}",
-            f"**To reproduce:**\n\n```python\n{self.reproduction.strip()}\n```",
-            f"**Version.** Seen in {version}.{since}",
+            f"**To reproduce:**\n\n```{self.language}\n{self.reproduction.strip()}\n```",
+            f"**Version.** Seen in {self.seen}.{since}",
         )
         return "\n\n".join(parts) + "\n"
 
@@ -157,15 +165,18 @@ class Expected:
         return self._of_module[module]
 
 
-def unmet(own: Iterable[Known], verdicts: Sequence[Verdict]) -> list[str]:
-    """Which of a file's failures a whole run has not shown: a sentence each."""
-    problems, ran = [], [v for v in verdicts if v.outcome != "not claimed"]
-    for k in own:
-        if not k.checks:  # a note: no check shows it
-            continue
-        idle = [p for p in k.checks if not any(matches(v.check, p) for v in ran)]
+def unmet(expected: Iterable[Known], verdicts: Sequence[Verdict]) -> list[str]:
+    """Which of the failures that are expected a whole run has not shown: a sentence each.
+
+    Nothing was expected of checks that the subject could not be asked, none of one that is a note.
+    """
+    problems, seen = [], {v.known for v in verdicts}
+    asked = [v.check for v in verdicts if v.outcome != "not claimed"]
+    unanswered = [v.check for v in verdicts if v.outcome == "unsupported"]
+    for k in expected:
+        idle = [p for p in k.checks if not any(matches(check, p) for check in asked)]
         problems += [f"known failure {k.id!r}: no check that ran is called {p!r} ({k.file})" for p in idle]
-        if not idle and not any(v.known == k.id for v in ran):
+        if k.checks and not idle and k.id not in seen and not any(map(k.expects, unanswered)):
             problems.append(f"known failure {k.id!r} matches no failure ({k.file})")
     return problems
 
@@ -216,7 +227,7 @@ def _row(row: Any, place: str, path: Path) -> Known:
 def known() -> tuple[Known, ...]:
     """Every known failure of every subject, in the file's order."""
     rows = tomllib.loads(OURS.read_text(encoding="utf-8")).get("known", [])
-    found = [Known(**row | {"checks": tuple(row["checks"])}) for row in rows]
+    found = [Known(**{"message": "", **row, "checks": tuple(row["checks"])}) for row in rows]
     return tuple(each for k in found for each in (k, *elsewhere(k)))
 
 

@@ -1,9 +1,9 @@
 """docs/conformance.md: who conforms, from committed results, and what is known of every failure.
 
 A *card* is a run's results made small: counts for each level and clause, and every failure. A *finding* is
-a known failure (`judge.known`) of ``known.toml`` beside the cards: what lies behind failing checks, how that
-was proven not to be the adapter's, and where it is reported; its reproduction is a script that needs the
-subject's framework alone. The same file says which failures are expected when the subject is judged again.
+a known failure (`judge.known`) of another framework: what lies behind failing checks, how that was proven not
+to be the adapter's, and where it is reported. torch is the definition, and what it is known to get wrong is
+no failure of its card; of any other's card it is one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from rnn_spec.judge.known import known, read
+from rnn_spec.judge.known import known
 from rnn_spec.questions.records import LEVELS
 
 if TYPE_CHECKING:
@@ -101,14 +101,12 @@ class Fixtures:
 
     cards: list[Card]
     findings: Sequence[Known]
-    scripts: dict[str, str]
 
     @classmethod
     def read(cls, folder: Path) -> Fixtures:
-        """Read a folder; ValueError names the file that is not as it must be, and where."""
-        findings = read(folder / "known.toml")
-        scripts = {p.name: p.read_text(encoding="utf-8") for p in (folder / "reproductions").glob("*.*")}
-        return cls([read_card(path) for path in sorted(folder.glob("*.json"))], findings, scripts)
+        """Read a folder of cards; ValueError names the file that is not as it must be, and where."""
+        cards = [read_card(path) for path in sorted(folder.glob("*.json"))]
+        return cls(cards, [k for k in known() if not k.of_torch])
 
     def of(self, card: Card) -> list[tuple[Known, list[Failure]]]:
         """The findings of a subject, each with the failures that it explains."""
@@ -213,8 +211,7 @@ def _finding(fixtures: Fixtures, finding: Known) -> Iterator[str]:
         yield from (f"Diagnosis: {sentence}.\n" for sentence in card.diagnoses)
     if not finding.checks:
         yield "No check shows it: the adapter does without.\n"
-    language = "python" if finding.reproduction.endswith(".py") else "javascript"
-    yield f"```{language}\n{fixtures.scripts.get(finding.reproduction, '').strip()}\n```"
+    yield f"```{finding.language}\n{finding.reproduction.strip()}\n```"
 
 
 def _counted(verdicts: list[Verdict]) -> dict[str, int]:
@@ -222,8 +219,11 @@ def _counted(verdicts: list[Verdict]) -> dict[str, int]:
 
 
 def _as_seen(verdict: Verdict) -> Verdict:
-    """The verdict, failed where only a file of the subject's own people expects it to fail."""
-    theirs = verdict.outcome == "known" and verdict.known not in {None, *(k.id for k in known())}
+    """The verdict, failed where it is known of another than torch."""
+    theirs = verdict.outcome == "known" and verdict.known not in {
+        None,
+        *(k.id for k in known() if k.of_torch),
+    }
     return replace(verdict, outcome="failed") if theirs else verdict
 
 

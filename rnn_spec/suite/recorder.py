@@ -44,14 +44,7 @@ def shortfalls(results: Results) -> list[str]:
         for id, clause in clauses().items()
         if id not in asked and not claims.without(clause)
     ]
-    seen = {v.known for v in results.verdicts}
-    unanswered = [v.check for v in results.verdicts if v.outcome == "unsupported"]
-    expected = expected_of(results.subject, results.version)
-    return problems + [
-        f"known failure {k.id!r} matches no check that ran"
-        for k in expected
-        if k.id not in seen and not any(map(k.expects, unanswered))
-    ]
+    return problems
 
 
 def checked_in() -> dict[str, dict[str, int]]:
@@ -172,9 +165,10 @@ class Recorder:
         return [*options.clause, *named, *([] if whole else self.config.args)]
 
     def unmet(self) -> list[str]:
-        """What of the subject's own file of known failures was not seen."""
-        own = [k for k in self.config.stash[OWN] if k.applies(self.title, self.results.version)]
-        return unmet(own, self.results.verdicts)
+        """Which known failures were not seen, of our list and of the subject's own file."""
+        version, own = self.results.version, self.config.stash[OWN]
+        expected = [k for k in own if k.applies(self.title, version)] + expected_of(self.title, version)
+        return unmet(expected, self.results.verdicts)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say why nothing could be judged, if so."""
