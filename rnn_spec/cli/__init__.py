@@ -58,6 +58,7 @@ ELSEWHERE = {
     "checklist": "rnn_spec.report.commands:checklist",
     "conformance": "rnn_spec.report.conformance_command:conformance",
     "explain": "rnn_spec.report.commands:explain",
+    "explore": "rnn_spec.explore.command:explore",
     "faults": "rnn_spec.lineup.commands:faults",
     "gate": "rnn_spec.gate.commands:gate",
     "history": "rnn_spec.gate.history_command:history",

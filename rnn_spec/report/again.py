@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnn_spec.cli.base import CONFORMS, FAILS, CouldNotRun
+from rnn_spec.cli.base import CONFORMS, FAILS, CouldNotRun, elsewhere
 from rnn_spec.far import wire
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from rnn_spec.report.question import Question
     from rnn_spec.subjects.base import Subject
+
+
+EXPLORED = "explore::"
+"""So begins the id of a check that is the search's."""
 
 
 def ask_again(subject: str | None, path: Path) -> int:
@@ -61,6 +65,8 @@ def settle(asked: Question, subject: Subject) -> int:
 def judge(asked: Question, subject: Subject) -> None:
     """By the bounds in the file; where there are none, by the check itself. Raises as a check does."""
     session = Session(subject)
+    if asked.check.startswith(EXPLORED):  # found by the search, which judges by more than one array
+        return elsewhere("rnn_spec.explore.finds:judge")(asked, session)
     if (bound := asked.bound) is None:
         found = next((t for t in trials.collect(subject.claims) if t.id == asked.check), None)
         if found is None:

@@ -40,7 +40,7 @@ def test_the_lowest_environment_has_the_floors_that_are_declared() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
 
     declared = dict(map(floor, PROJECT["project"]["dependencies"] + extras["exact"]))
-    dev = dict(floor(r) for r in extras["dev"] if not r.startswith("rnn-spec"))
+    dev = dict(floor(r) for r in extras["dev"] + extras["explore"] if not r.startswith("rnn-spec"))
 
     assert own == declared
     assert tests == {name: dev[name] for name in tests}
@@ -74,7 +74,7 @@ def imports(path: Path) -> set[str]:
 def test_everything_that_is_imported_is_declared() -> None:
     """What the tests import comes by way of an extra, and not by way of something else's dependencies."""
     extras = PROJECT["project"]["optional-dependencies"]
-    named = [PROJECT["project"]["dependencies"], extras["dev"], extras["exact"], extras["torch"]]
+    named = [PROJECT["project"]["dependencies"], *(extras[x] for x in ("dev", "exact", "explore", "torch"))]
     declared = {Requirement(r).name.replace("-", "_").partition(".")[0] for some in named for r in some}
     modules = list((ROOT / "tests" / "tools").glob("*.py"))
 

@@ -1,0 +1,204 @@
+"""A drawn question, judged: the aspects of an answer, each a function of a Check, as a conformance test is.
+
+What an answer has to be is the spec's bound; for one layer every step is also checked from the answer's own
+step before, where the bound that is carried through time may say nothing. What needs no oracle has a law.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnn_spec.judge import stepwise
+from rnn_spec.judge.check import Check
+from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.session import NotClaimed, Unsupported
+from rnn_spec.questions.ragged import axes
+from rnn_spec.spec.catalogue import clauses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rnn_spec.judge.session import Session
+    from rnn_spec.questions.records import Case
+
+PREFIX = "explore"
+"""The module in the ids of these checks: ``explore::numbers[T1-N1-...]``."""
+FIRST = "REC-04"
+"""The clause of a check until it is known what differs: everybody claims it."""
+
+
+@dataclass(frozen=True)
+class Find:
+    """What is wrong with an answer: which aspect, the clause, the sentence, and of what kind it is."""
+
+    aspect: str
+    clause: str
+    difference: str
+    kind: str
+    check: Check = field(compare=False)
+    case: Case = field(compare=False)
+
+    @property
+    def id(self) -> str:
+        """The id of the check."""
+        return f"{PREFIX}::{self.aspect}[{self.case.id}]"
+
+
+def numbers(check: Check, case: Case) -> None:
+    """Output, h_n and every gradient are the spec's, within the bound."""
+    check.conforms(case, "output", "h_n", "grad *")
+
+
+def steps(check: Check, case: Case) -> None:
+    """Every step of one layer follows from the answer's own step before, and h_n from its last."""
+    answer, c = check.ask(case), case.config
+    x, y = case.input, np.asarray(answer.output, np.float64)
+    if not case.batched:
+        x, y = x[:, None], y[:, None]
+    elif c.batch_first:
+        x, y = x.swapaxes(0, 1), y.swapaxes(0, 1)
+    time, batch = x.shape[:2]
+    shape = (1, c.num_directions, batch, c.hidden_size)
+    h_0 = np.zeros(shape) if case.h_0 is None else case.h_0.reshape(shape)
+    h_n = np.asarray(answer.h_n, np.float64).reshape(shape)
+    lengths = np.full(batch, time) if case.lengths is None else np.asarray(case.lengths)
+    try:
+        walked = stepwise.walk(c, case.parameters, case.dtype, x, lambda _: y, h_0, h_n, lengths)
+        for name, got, expected in walked:
+            check.within(name, got, expected)
+    except stepwise.TooCoarse as e:
+        raise NotClaimed(str(e)) from e
+
+
+def facts(check: Check, case: Case) -> None:
+    """What an answer tells beside its numbers: dtypes, shapes, what was written into, shared, or drawn."""
+    answer = check.ask(case)
+    for name in ("output", "h_n"):
+        check.equal(f"{name}'s dtype", answer.dtypes.get(name, case.dtype), case.dtype)
+    if answer.parameters is not None:
+        shapes = {name: tuple(shape) for name, shape in answer.parameters.items()}
+        check.equal("the shapes of the parameters", shapes, case.config.parameter_shapes())
+    for name, held in (answer.after or {}).items():
+        if name in case.given:
+            check.equal(f"{name} after the call", np.asarray(held, np.float64), case.given[name])
+    check.equal("what shares memory", tuple(answer.aliases or ()), ())
+    check.holds(case.dropping or not answer.drew, "the call drew random numbers, and drops nothing")
+
+
+def earlier(check: Check, case: Case) -> None:
+    """The earlier calls were made, and answered as they have to be."""
+    check.earlier(case)
+
+
+def again(check: Check, case: Case) -> None:
+    """The same question has the same answer, bit for bit."""
+    first, second = check.ask(case).arrays(), check.ask(case, again=True).arrays()
+    for name, got in second.items():
+        check.equal(name, got, first[name])
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """How an answer is looked at, of which questions, and which clause speaks of what differs."""
+
+    judge: Callable[[Check, Case], None]
+    of: Callable[[Case], bool]
+    clause: Callable[[Case, str], Iterator[str]]
+
+
+def spoken_of(case: Case, array: str) -> Iterator[str]:
+    """The clauses that speak of an array of the answer, the most telling first."""
+    kind, _, name = array.partition(" ")
+    if kind == "grad":
+        yield from ("PCK-11",) * (case.lengths is not None) + ("GRD-13",) * case.dropping
+        yield {"input": "GRD-01", "h_0": "GRD-02"}.get(name, "GRD-03")
+    if any(deed.startswith("lay out ") for deed in case.deeds):
+        yield "EDG-09"
+    if case.calls:
+        yield "DET-03"
+    if case.lengths is not None:
+        yield "PCK-12" if case.dropping else "PCK-03" if array == "h_n" else "PCK-01"
+    if case.dropping:
+        yield "DRP-04" if array == "h_n" else "DRP-01"
+    if case.config.bidirectional:
+        yield "HID-08" if array == "h_n" else "DIR-01"
+    if case.config.num_layers > 1:
+        yield "HID-05" if array == "h_n" else "STK-01"
+    yield FIRST
+
+
+def always(*ids: str) -> Callable[[Case, str], Iterator[str]]:
+    """The same clauses, whatever differs."""
+    return lambda case, array: iter((*ids, FIRST))
+
+
+def told(case: Case, array: str) -> Iterator[str]:
+    """The clauses of what is told beside numbers."""
+    yield {"output's dtype": "PRC-04", "h_n's dtype": "PRC-04", "the shapes of the parameters": "PAR-10",
+           "what shares memory": "DET-05", "": "DET-02"}.get(array, "DET-04")  # fmt: skip
+    yield FIRST
+
+
+def one_layer(case: Case) -> bool:
+    """Whether every step of the answer can be looked at from the one before."""
+    return case.config.num_layers == 1 and axes_of(case)[0] > 1
+
+
+def shown_earlier(case: Case) -> bool:
+    """Whether the earlier calls' answers can be told: where some dropped, the weights have to show what."""
+    p, dropped = case.config.dropout, any(call.training for call in case.calls) and case.config.num_layers > 1
+    return bool(case.calls) and (case.training or not dropped or p in (0, 1))
+
+
+def axes_of(case: Case) -> tuple[int, int]:
+    """Steps and rows of the input."""
+    if not case.batched:
+        return len(case.input), 1
+    time, batch = axes(case)
+    return case.input.shape[time], case.input.shape[batch]
+
+
+ASPECTS = {
+    "numbers": Aspect(numbers, lambda case: True, spoken_of),
+    "steps": Aspect(steps, one_layer, always("REC-05")),
+    "facts": Aspect(facts, lambda case: True, told),
+    "earlier": Aspect(earlier, shown_earlier, always("DET-03")),
+    "again": Aspect(again, lambda case: not case.dropping and case.input.size < 2000, always("DET-01")),
+}
+"""What is looked at, in this order."""
+
+
+def find(session: Session, case: Case, *names: str) -> Find | None:
+    """What is first wrong with the answer to a case, in these aspects or in all; None if nothing."""
+    for name in names or ASPECTS:
+        aspect = ASPECTS[name]
+        if not aspect.of(case):
+            continue
+        check = Check(clauses()[FIRST], session)
+        try:
+            aspect.judge(check, case)
+        except Unsupported as e:
+            if not session.claims.declared(str(e)):
+                return found(name, check, case, f"unsupported: {e}", "")
+        except NotClaimed:
+            continue
+        except Nonconformity as e:
+            return found(name, check, case, str(e), e.array)
+    return None
+
+
+def found(name: str, check: Check, case: Case, difference: str, array: str) -> Find:
+    """What is wrong, under the first clause that the subject is held to."""
+    spoken = (clauses()[id] for id in ASPECTS[name].clause(case, array))
+    check.clause = next(clause for clause in spoken if check.claims.without(clause) is None)
+    error = check.error
+    if error is not None:
+        kind = f"raised {error.type} in {error.phase}"
+    elif array.startswith("grad"):
+        kind = "gradient"
+    else:
+        kind = "forward" if name == "numbers" else array
+    return Find(name, check.clause.id, difference, f"{name}: {kind}", check, case)

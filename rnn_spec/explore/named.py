@@ -1,0 +1,66 @@
+"""What a find behaves like: the named faults that reproduce the wrong answer, and the answers beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnn_spec.faults import FAULTS
+from rnn_spec.faults.base import MODULE
+from rnn_spec.judge.session import Session
+from rnn_spec.lineup.suspects import Right, Suspect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rnn_spec.explore.judged import Find
+    from rnn_spec.lineup.suspects import Answered
+    from rnn_spec.questions.records import Case
+    from rnn_spec.subjects.base import Subject
+
+MOST = 4
+"""How many faults are named."""
+
+
+@np.errstate(all="ignore")
+def sentences(find: Find, subject: Subject) -> list[str]:
+    """The faults that answer as the subject does, to the question found and to those beside it."""
+    right, session = Right(), Session(subject)
+    answered = [a for case in (find.case, *beside(find.case)) if (a := right.answered(session, case))]
+    if not answered or answered[0].conforms:
+        return []
+    suspects = (Suspect((fault,), right) for fault in FAULTS.values() if fault.of != MODULE)
+    found = [s.faults[0] for s in suspects if fits(s, answered)]
+    if not found:
+        return ["behaves like no named fault"]
+    more = f" ({len(found) - MOST} more are not told apart)" if len(found) > MOST else ""
+    return [f"behaves as if: {fault.sentence.rstrip('.')} ({fault.name})" for fault in found[:MOST]] + (
+        [more.strip(" ()")] if more else []
+    )
+
+
+def fits(suspect: Suspect, answered: list[Answered]) -> bool:
+    """Whether a suspect reproduces all answers, the wrong one first."""
+    try:
+        return all(map(suspect.fits, answered))
+    except Exception:  # a fault may not be able to answer what was found
+        return False
+
+
+def beside(case: Case) -> Iterator[Case]:
+    """Questions one edit away, which tell faults apart; those that are not claimed are not asked."""
+    c = case.config
+    yield replace(case, id=f"{case.id}~relu", config=replace(c, nonlinearity="relu"))
+    yield replace(case, id=f"{case.id}~tanh", config=replace(c, nonlinearity="tanh"))
+    yield replace(case, id=f"{case.id}~eval", training=False)
+    if case.h_0 is not None:
+        yield replace(case, id=f"{case.id}~noh0", h_0=None)
+    if case.lengths is not None:
+        yield replace(case, id=f"{case.id}~padded", lengths=None)
+    if case.calls:
+        yield replace(case, id=f"{case.id}~alone", earlier=case.deeds)
+    for name, value in case.parameters.items():
+        if value.any():
+            yield replace(case, id=f"{case.id}~{name}", parameters={**case.parameters, name: value * 0.5})

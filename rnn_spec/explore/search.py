@@ -1,0 +1,197 @@
+"""The search: questions are drawn and judged, and one that fails is made small by Hypothesis."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import find as smallest
+from hypothesis.configuration import set_hypothesis_home_dir
+from hypothesis.errors import NoSuchExample
+
+from rnn_spec.explore import draw, judged, plans
+from rnn_spec.judge.session import Session
+from rnn_spec.questions import data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rnn_spec.explore.judged import Find
+    from rnn_spec.judge.known import Expected
+    from rnn_spec.subjects.base import Subject
+
+ROUND = 150
+"""Examples of a round; each round draws anew."""
+SHRINKING, SECONDS = 300, 45.0
+"""How many questions, and seconds, may go into making one find small."""
+SIMPLER = 100
+"""And how many more, when Hypothesis has done what it can."""
+HELD = 3000
+"""How many drawn arrays may be held in memory."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of question: how it is drawn, judged (whole or in one aspect), counted, and made simpler.
+
+    `share` is how much of a round's examples are of it.
+    """
+
+    name: str
+    drawn: Any
+    judge: Callable[[Session, Any, str], Find | None]
+    traits: Callable[[Any], dict[str, str]]
+    simpler: Callable[[Any], Iterator[Any]]
+    share: float = 1.0
+
+
+def plain(claims: Any) -> Kind:
+    """Plain calls."""
+
+    def judge(session: Session, plan: plans.Plan, aspect: str) -> Find | None:
+        return judged.find(session, plan.case(), *([aspect] if aspect else []))
+
+    def within(plan: plans.Plan) -> Iterator[plans.Plan]:
+        return (p for p in plans.simpler(plan) if plans.possible(p) and claims.outside(p.case()) is None)
+
+    return Kind("calls", draw.plans(claims), judge, plans.traits, within)
+
+
+KINDS = (plain,)
+"""The kinds of questions, each made for what a subject claims."""
+
+
+@dataclass
+class Search:
+    """A run: whom it asks, how long, what it found and what it covered.
+
+    It ends after `examples` questions, or when `seconds` are over, or with the `first` find. `known` are the
+    kinds of failures that are expected.
+    """
+
+    subject: Subject
+    expected: Expected
+    seed: int
+    examples: float = float("inf")
+    seconds: float = float("inf")
+    first: bool = False
+    asked: int = 0
+    covered: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    seen: set[str] = field(default_factory=set)
+    known: Counter[str] = field(default_factory=Counter)
+    finds: list[Find] = field(default_factory=list)
+    broken: BaseException | None = None
+
+    def __post_init__(self) -> None:
+        """The clock runs from now."""
+        self.begun = time.monotonic()
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is asked."""
+        late = time.monotonic() - self.begun >= self.seconds
+        return bool(
+            late or self.asked >= self.examples or self.broken is not None or (self.first and self.finds)
+        )
+
+    def run(self) -> Iterator[Find]:
+        """Each find, made small, as it comes."""
+        kinds, random = [make(self.subject.claims) for make in KINDS], Random(self.seed)
+        with tempfile.TemporaryDirectory() as home:
+            set_hypothesis_home_dir(home)  # it keeps what it has read of sources, and we use none of that
+            while not self.over:
+                for kind in kinds:
+                    if find := Hunt(self, kind).run(random):
+                        self.seen.add(find.kind)
+                        self.finds.append(find)
+                        yield find
+        if self.broken:
+            raise self.broken
+
+    @np.errstate(all="ignore")  # infinities are answers here
+    def judge(self, kind: Kind, plan: Any, aspect: str = "") -> Find | None:
+        """What is wrong with the answer to a plan that is not known; None if nothing."""
+        if data.dyadic.cache_info().currsize > HELD:
+            data.dyadic.cache_clear()
+        found = kind.judge(Session(self.subject), plan, aspect)
+        if found is None:
+            return None
+        word, which = self.expected.settle(found.id, found.difference)
+        if word == "known" and which:
+            self.known[which.id] += not aspect
+            return None
+        return found
+
+    def count(self, kind: Kind, plan: Any) -> None:
+        """One more question."""
+        self.asked += 1
+        for trait, value in kind.traits(plan).items():
+            self.covered[kind.name, trait, value] += 1
+
+
+class Hunt:
+    """One round of one kind of question: until a find, which is then made small, or to the round's end."""
+
+    def __init__(self, search: Search, kind: Kind) -> None:
+        """Nothing has been asked yet."""
+        self.search, self.kind = search, kind
+        self.tried: dict[Any, Find | None] = {}
+        self.target: Find | None = None
+        self.until = 0.0
+
+    def run(self, random: Random) -> Find | None:
+        """The find, as small as it could be made."""
+        if self.search.over:
+            return None
+        how = settings(
+            max_examples=max(int(ROUND * self.kind.share), 1), database=None, deadline=None,
+            phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        try:
+            plan = smallest(self.kind.drawn, self.fails, settings=how, random=random)
+        except NoSuchExample:
+            return None
+        return self.tried[self.simplest(plan)]
+
+    def simplest(self, plan: Any) -> Any:
+        """The plan without what does not matter: Hypothesis sees choices, and not what they mean."""
+        self.most += SIMPLER
+        while found := next(filter(self.fails, self.kind.simpler(plan)), None):
+            plan = found
+        return plan
+
+    def fails(self, plan: Any) -> bool:
+        """Whether a plan shows something new; once one has, whether another shows the same."""
+        if plan not in self.tried:
+            if self.search.over if self.target is None else self.tired:
+                return False
+            try:
+                self.tried[plan] = self.look(plan)
+            except Exception as e:  # of ours: no verdict on the subject, and nothing to be made small
+                self.search.broken = e
+                return False
+        return self.tried[plan] is not None
+
+    @property
+    def tired(self) -> bool:
+        """Whether enough has been done to make the find small."""
+        return len(self.tried) > self.most or time.monotonic() > self.until
+
+    def look(self, plan: Any) -> Find | None:
+        """Ask."""
+        if self.target is not None:
+            found = self.search.judge(self.kind, plan, self.target.aspect)
+            return found if found and found.kind == self.target.kind else None
+        self.search.count(self.kind, plan)
+        found = self.search.judge(self.kind, plan)
+        if found is None or found.kind in self.search.seen:
+            return None
+        self.target, self.until = found, time.monotonic() + SECONDS
+        self.most = len(self.tried) + SHRINKING
+        return found
