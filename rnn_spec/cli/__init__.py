@@ -56,6 +56,7 @@ WORTH = 2000
 ELSEWHERE = {
     "cases": "rnn_spec.far.commands:cases",
     "checklist": "rnn_spec.report.commands:checklist",
+    "compare": "rnn_spec.report.views_command:compare",
     "conformance": "rnn_spec.report.conformance_command:conformance",
     "explain": "rnn_spec.report.commands:explain",
     "explore": "rnn_spec.explore.command:explore",
@@ -65,6 +66,7 @@ ELSEWHERE = {
     "new-subject": "rnn_spec.far.commands:new_subject",
     "record": "rnn_spec.gate.record_command:record",
     "regenerate": "rnn_spec.regenerate:regenerate",
+    "report": "rnn_spec.report.views_command:report",
     "schema": "rnn_spec.far.commands:schema",
     "serve": "rnn_spec.far.commands:serve",
     "vectors": "rnn_spec.vectors.commands:vectors",
@@ -140,6 +142,11 @@ def check(
         try:
             elsewhere("rnn_spec.lineup.commands:diagnose")(Path(results) / "results.json")
         except Exception as e:  # the verdict stands without
+            unforeseen(e)
+    if watch.kept:
+        try:
+            elsewhere("rnn_spec.report.views_command:leave")(Path(results))
+        except Exception as e:  # and without the page
             unforeseen(e)
     end(code if code in (CONFORMS, FAILS) else COULD_NOT_RUN)
 

@@ -1,0 +1,53 @@
+"""What a run leaves where GitHub's variables say that it is one of theirs: a summary, and annotations."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnn_spec.spec.catalogue import clauses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rnn_spec.report.view import Judged
+
+SHOWN = 10
+"""How many annotations of a kind GitHub shows in a step."""
+
+
+def summary_file() -> Path | None:
+    """Where the step's summary goes, if there is one."""
+    found = os.environ.get("GITHUB_STEP_SUMMARY")
+    return Path(found) if found else None
+
+
+def watches() -> bool:
+    """Whether GitHub reads what is printed."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def annotated(judged: Judged) -> Iterator[str]:
+    """A workflow command for each clause that fails; the last of more says how many are left out."""
+    lines = [
+        command(
+            "error",
+            f"{f.clause} ({clauses()[f.clause].force})",
+            f"{clauses()[f.clause].text}\n{f.difference}",
+        )
+        for f in judged.failures
+    ]
+    left = len(lines) - SHOWN
+    yield from lines if left <= 0 else lines[: SHOWN - 1]
+    if left > 0:
+        yield command("error", f"and {left + 1} more", f"GitHub shows {SHOWN} a step; the summary has more")
+
+
+def command(level: str, title: str, said: str) -> str:
+    """A workflow command, so that nothing in its words is read as one."""
+    return f"::{level} title={_escaped(title, ':,')}::{_escaped(said)}"
+
+
+def _escaped(text: str, also: str = "") -> str:
+    return "".join(f"%{ord(c):02X}" if c in "%\r\n" + also else c for c in text)
