@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
+import shutil
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -369,3 +371,19 @@ def test_more_annotations_than_github_shows_say_so() -> None:
 def test_the_suite_does_not_write_into_the_summary_of_its_own_run() -> None:
     """What the tests judge is no run of CI's."""
     assert "GITHUB_STEP_SUMMARY" not in os.environ
+
+
+def test_the_commands_of_the_page_on_results_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each `rnn-spec report` and `compare` line of docs/results.md, as it stands there."""
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^rnn-spec ((?:report|compare) [^#\n]*)", page, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    for name in ("rnn-spec-results", "mine", "theirs", "before", "after"):
+        shutil.copytree(folder, tmp_path / name)
+
+    assert commands
+    for command in commands:
+        done = CliRunner().invoke(main, shlex.split(command))
+        assert (done.exit_code, done.output != "") == (0, True), command
