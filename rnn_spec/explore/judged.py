@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnn_spec.explore import crowds
 from rnn_spec.judge import stepwise
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity
@@ -161,19 +162,21 @@ def axes_of(case: Case) -> tuple[int, int]:
     return case.input.shape[time], case.input.shape[batch]
 
 
-ASPECTS = {
+PLAIN = {
     "numbers": Aspect(numbers, lambda case: True, spoken_of),
     "steps": Aspect(steps, one_layer, always("REC-05")),
     "facts": Aspect(facts, lambda case: True, told),
     "earlier": Aspect(earlier, shown_earlier, always("DET-03")),
     "again": Aspect(again, lambda case: not case.dropping and case.input.size < 2000, always("DET-01")),
 }
-"""What is looked at, in this order."""
+"""What is looked at in the answer to a plain question, in this order."""
+ASPECTS = {**PLAIN, "masks": Aspect(crowds.judge, lambda case: True, crowds.clause)}
+"""Every aspect by its name; of a crowd the masks alone are."""
 
 
 def find(session: Session, case: Case, *names: str) -> Find | None:
-    """What is first wrong with the answer to a case, in these aspects or in all; None if nothing."""
-    for name in names or ASPECTS:
+    """What is first wrong with the answer to a case, in these aspects or in PLAIN; None if nothing."""
+    for name in names or PLAIN:
         aspect = ASPECTS[name]
         if not aspect.of(case):
             continue
@@ -200,5 +203,5 @@ def found(name: str, check: Check, case: Case, difference: str, array: str) -> F
     elif array.startswith("grad"):
         kind = "gradient"
     else:
-        kind = "forward" if name == "numbers" else array
+        kind = "forward" if name == "numbers" else array or "facts"
     return Find(name, check.clause.id, difference, f"{name}: {kind}", check, case)

@@ -15,7 +15,7 @@ from hypothesis import find as smallest
 from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.errors import NoSuchExample
 
-from rnn_spec.explore import draw, judged, plans
+from rnn_spec.explore import crowds, draw, judged, plans
 from rnn_spec.judge.session import Session
 from rnn_spec.questions import data
 
@@ -40,7 +40,7 @@ HELD = 3000
 class Kind:
     """A kind of question: how it is drawn, judged (whole or in one aspect), counted, and made simpler.
 
-    `share` is how much of a round's examples are of it.
+    `share` is how much of a round's examples are of it, and `most` how many a run asks at most.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Kind:
     traits: Callable[[Any], dict[str, str]]
     simpler: Callable[[Any], Iterator[Any]]
     share: float = 1.0
+    most: float = float("inf")
 
 
 def plain(claims: Any) -> Kind:
@@ -63,8 +64,21 @@ def plain(claims: Any) -> Kind:
     return Kind("calls", draw.plans(claims), judge, plans.traits, within)
 
 
-KINDS = (plain,)
-"""The kinds of questions, each made for what a subject claims."""
+def crowd(claims: Any) -> Kind | None:
+    """Masks of dropout in plain sight."""
+    if not {"dropout", "stack"} <= claims.levels:
+        return None
+
+    def judge(session: Session, plan: crowds.Crowd, aspect: str) -> Find | None:
+        return judged.find(session, plan.case(), "masks")
+
+    return Kind(
+        "masks", crowds.crowds(claims), judge, crowds.traits, crowds.simpler, share=0.08, most=crowds.MOST
+    )
+
+
+KINDS = (plain, crowd)
+"""The kinds of questions, each made for what a subject claims; None: it claims nothing of it."""
 
 
 @dataclass
@@ -82,6 +96,7 @@ class Search:
     seconds: float = float("inf")
     first: bool = False
     asked: int = 0
+    of: Counter[str] = field(default_factory=Counter)
     covered: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     seen: set[str] = field(default_factory=set)
     known: Counter[str] = field(default_factory=Counter)
@@ -102,7 +117,7 @@ class Search:
 
     def run(self) -> Iterator[Find]:
         """Each find, made small, as it comes."""
-        kinds, random = [make(self.subject.claims) for make in KINDS], Random(self.seed)
+        kinds, random = [*filter(None, (make(self.subject.claims) for make in KINDS))], Random(self.seed)
         with tempfile.TemporaryDirectory() as home:
             set_hypothesis_home_dir(home)  # it keeps what it has read of sources, and we use none of that
             while not self.over:
@@ -131,6 +146,7 @@ class Search:
     def count(self, kind: Kind, plan: Any) -> None:
         """One more question."""
         self.asked += 1
+        self.of[kind.name] += 1
         for trait, value in kind.traits(plan).items():
             self.covered[kind.name, trait, value] += 1
 
@@ -147,7 +163,7 @@ class Hunt:
 
     def run(self, random: Random) -> Find | None:
         """The find, as small as it could be made."""
-        if self.search.over:
+        if self.search.over or self.search.of[self.kind.name] >= self.kind.most:
             return None
         how = settings(
             max_examples=max(int(ROUND * self.kind.share), 1), database=None, deadline=None,
