@@ -47,7 +47,8 @@ def short(x: float) -> str:
 
 def page(subjects: Sequence[Judged], gate: Any = None, history: Any = None) -> str:
     """The page of these subjects, of a gate's result and of a history, of each as far as it is there."""
-    title = subjects[0].says if len(subjects) == 1 else " · ".join(s.name for s in subjects)
+    named = " · ".join(s.name for s in subjects) or "torch.nn.RNN through the releases of torch"
+    title = subjects[0].says if len(subjects) == 1 else named
     by_level = {level: [c for c in clauses().values() if c.level == level] for level in LEVELS}
     levels = ("level", [(level, level) for level in LEVELS])
     area = ("area", [(id, f"{id} {name}") for id, name in areas().items()])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnn_spec import files
-from rnn_spec.cli.base import CONFORMS, FAILS, CouldNotRun, end, to_be_written
+from rnn_spec.cli.base import CONFORMS, FAILS, CouldNotRun, elsewhere, end, to_be_written
+from rnn_spec.questions.records import LEVELS
 from rnn_spec.report import compare as comparing
 from rnn_spec.report import github, view
+from rnn_spec.report.badge import badge
 from rnn_spec.report.commands import results_of
 from rnn_spec.report.junit import junit
 from rnn_spec.report.page import page
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
     from rnn_spec.report.view import Judged
 
 PAGE = "report.html"
+HISTORY = "rnn_spec.gate.picture:history"
+"""Who draws the history of the releases: an outer ring, known by its name alone."""
 _results = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=_results)
+@click.argument("paths", metavar="[FILE]...", nargs=-1, type=_results)
 @click.option(
     "-o", "out", type=_results, help=f"Where to write; a page is else {PAGE} beside the first FILE."
 )
@@ -33,28 +37,43 @@ _results = click.Path(dir_okay=False, path_type=Path)
     "--markdown", "form", flag_value="markdown", help="A short Markdown summary in place of the page."
 )
 @click.option("--junit", "form", flag_value="junit", help="JUnit XML in place of the page.")
+@click.option("--badge", "form", flag_value="badge", help="A badge, SVG, in place of the page.")
 @click.option(
     "--page", "form", flag_value="page", default="page", help="A self-contained page (the default)."
 )
-def report(paths: tuple[Path, ...], out: Path | None, form: str) -> None:
+@click.option("--level", type=click.Choice(LEVELS), help="The level that a badge is of, and not the whole.")
+@click.option(
+    "--history", is_flag=True, help="Show on the page which clause torch's releases hold since when."
+)
+def report(paths: tuple[Path, ...], out: Path | None, form: str, level: str | None, history: bool) -> None:
     """Show each FILE, a results.json of `rnn-spec check`, several side by side: as one page, to be opened.
 
-    A summary and JUnit XML are printed, unless -o names a file. A committed card of results is a FILE, too,
-    but for JUnit XML.
+    A summary, JUnit XML and a badge are printed, unless -o names a file. A committed card of results is a
+    FILE, too, but for JUnit XML.
 
     For example: rnn-spec report rnn-spec-results/results.json
     """
-    if form == "junit":
-        text = junit([results_of(path) for path in paths])
-    else:
-        subjects = [judged(path) for path in paths]
-        text = markdown(subjects) if form == "markdown" else page(subjects)
+    if not paths and not (history and form == "page"):
+        raise click.UsageError("name a FILE, or --history")
+    if (level and form != "badge") or (history and form != "page") or (form == "badge" and len(paths) != 1):
+        raise click.UsageError("--level is of a --badge, a badge of one FILE, and --history stands on a page")
+    text = _text(paths, form, level or "", elsewhere(HISTORY)() if history else None)
     if out is None and form != "page":
         return click.echo(text, nl=False)
-    place = out or paths[0].parent / PAGE
+    place = out or (paths[0].parent if paths else Path()) / PAGE
     to_be_written(place)
     files.write(place, text.encode())
     return click.echo(f"written: {place}")
+
+
+def _text(paths: tuple[Path, ...], form: str, level: str, history: Any) -> str:
+    """What is to be shown, in its form."""
+    if form == "junit":
+        return junit([results_of(path) for path in paths])
+    subjects = [judged(path) for path in paths]
+    if form == "badge":
+        return badge(subjects[0], level)
+    return markdown(subjects) if form == "markdown" else page(subjects, history=history)
 
 
 def judged(path: Path) -> Judged:

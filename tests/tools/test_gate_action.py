@@ -16,6 +16,7 @@ from rnn_spec.gate.recording import Fact, Header, Recording
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 ACTION = ROOT / ".github" / "actions" / "gate" / "action.yml"
+ACTIONS = sorted((ROOT / ".github" / "actions").glob("*/action.yml"))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("schema", "paths"), [("vendor.github-workflows", WORKFLOWS), ("vendor.github-actions", [ACTION])]
+    ("schema", "paths"), [("vendor.github-workflows", WORKFLOWS), ("vendor.github-actions", ACTIONS)]
 )
 def test_github_would_read_them(schema: str, paths: list[Path]) -> None:
     """They hold to GitHub's own schemas, which check-jsonschema carries."""
@@ -38,7 +39,7 @@ def test_github_would_read_them(schema: str, paths: list[Path]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("path", [*WORKFLOWS, ACTION], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_action_is_pinned_and_no_input_is_read_as_shell(path: Path) -> None:
     """What is used is ours or a commit; what runs in a shell has its values from the environment."""
     content = read(path)
@@ -48,7 +49,7 @@ def test_every_action_is_pinned_and_no_input_is_read_as_shell(path: Path) -> Non
     used = [step["uses"] for step in steps if "uses" in step]
     assert [u for u in used if not re.search(r"@[0-9a-f]{40}$|^\./", u)] == []
     assert [step["run"] for step in steps if "${{" in step.get("run", "")] == []
-    if path is not ACTION:
+    if path not in ACTIONS:
         assert content["permissions"] == {"contents": "read"}
 
 
@@ -56,7 +57,7 @@ def test_lint_validates_every_workflow_and_the_action() -> None:
     """tox names each file, .ci/run all of them."""
     tox, ci = (ROOT / "tox.ini").read_text(), (ROOT / ".ci" / "run").read_text()
 
-    for path in (*WORKFLOWS, ACTION):
+    for path in (*WORKFLOWS, *ACTIONS):
         assert str(path.relative_to(ROOT)) in tox
     assert "vendor.github-workflows .github/workflows/*.yml" in ci
     assert "vendor.github-actions .github/actions/*/action.yml" in ci

@@ -17,10 +17,14 @@ import pytest
 from click.testing import CliRunner
 
 from rnn_spec.cli import main
+from rnn_spec.gate.archive import Archive
+from rnn_spec.gate.picture import history
+from rnn_spec.gate.recording import Header, Recording, Standing
 from rnn_spec.judge.numbers import Element, Numbers
 from rnn_spec.judge.verdict import Verdict
 from rnn_spec.questions.claims import Claims
 from rnn_spec.report import github, view
+from rnn_spec.report.badge import badge
 from rnn_spec.report.junit import junit
 from rnn_spec.report.page import page
 from rnn_spec.report.pictures import BINS, EDGE, bin_of, heat_map, strips
@@ -387,3 +391,58 @@ def test_the_commands_of_the_page_on_results_run(
     for command in commands:
         done = CliRunner().invoke(main, shlex.split(command))
         assert (done.exit_code, done.output != "") == (0, True), command
+
+
+# -- badges and history -----------------------------------------------------------------------------
+
+
+def test_a_badge_says_conforms_only_of_what_conforms(folder: Path) -> None:
+    """SVG, with the words as text; a part of a run is no verdict on the whole."""
+    good = view.of_results(run(Verdict("t::f", "REC-04", "passed")))
+    bad = view.read(folder / "results.json")
+
+    assert "✗ does not conform" in str(ET.fromstring(badge(bad))[0].text)
+    assert "◐ judged in part" in badge(good)
+    assert "✓" not in badge(good, "sequence") + badge(bad, "cell")
+    done = CliRunner().invoke(main, ["report", str(folder / "results.json"), "--badge", "--level", "stack"])
+    assert ET.fromstring(done.stdout).get("aria-label", "").startswith(f"{bad.version}: nn.RNN stack: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["", "--badge", "--history --badge x.json", "x.json --level cell", "x.json y.json --badge"],
+)
+def test_what_makes_no_report_is_refused(arguments: str) -> None:
+    """One sentence, and status 2."""
+    done = CliRunner().invoke(main, ["report", *arguments.split()])
+
+    assert done.exit_code == 2
+    assert "Error: " in done.output
+
+
+def test_the_history_shows_what_holds_since_when(tmp_path: Path) -> None:
+    """Releases across, clauses down; what holds in all of them is named below."""
+    seen = history(Archive.of({
+        "1.0.0": recording({"REC-01": Standing(1), "REC-02": Standing(1, ("x",)),
+                            "REC-04": Standing(0, ("y",))}),
+        "2.0.0": recording({"REC-01": Standing(1), "REC-02": Standing(2), "REC-04": Standing(1, ("y", "z"))}),
+        "2.1.0": recording({"REC-02": Standing(2), "REC-04": Standing(0, (), {"no torch": ("y",)})}),
+    }))  # fmt: skip
+
+    found = {row.clause: ([c.word for c in row.cells], row.since, row.steady) for row in seen.rows}
+    assert found == {
+        "REC-01": (["holds", "holds", "not asked"], "", True),
+        "REC-02": (["fails", "holds", "holds"], "2.0.0", False),
+        "REC-04": (["fails", "fails", "not judged"], "", False),
+    }
+    text = page([], history=seen)
+    Page(text)
+    assert "1 clauses hold in every release" in text
+    done = CliRunner().invoke(main, ["report", "--history", "-o", str(tmp_path / "h.html")])
+    assert done.exit_code == 0
+    assert 'id="history"' in (tmp_path / "h.html").read_text(encoding="utf-8")
+
+
+def recording(held: dict[str, Standing]) -> Recording:
+    """A release in which this became of clauses."""
+    return Recording(Header("torch", "torch"), clauses=held)
