@@ -69,6 +69,7 @@ ELSEWHERE = {
     "report": "rnn_spec.report.views_command:report",
     "schema": "rnn_spec.far.commands:schema",
     "serve": "rnn_spec.far.commands:serve",
+    "site": "rnn_spec.site:site",
     "vectors": "rnn_spec.vectors.commands:vectors",
 }
 """The commands of the outer rings, each imported when it is called."""

@@ -45,27 +45,41 @@ def short(x: float) -> str:
     return f"{x:.3g}"
 
 
+def shared() -> dict[str, Any]:
+    """What every template may show: signs, clauses, titles, the pictures' axes."""
+    return {
+        "rnn_spec": rnn_spec.__version__, "signs": SIGNS, "stands": STANDS, "clauses": clauses(),
+        "titles": TITLES, "matters": MATTERS, "listed": LISTED, "planes": PLANES, "classes": CLASSES,
+        "bins": BINS, "edge": EDGE, "lowest": LOWEST, "highest": HIGHEST, "per": PER_DECADE, "root": "",
+        "by_level": {level: [c for c in clauses().values() if c.level == level] for level in LEVELS},
+        "choices": {}, "side_choices": {}, "side": [],
+    }  # fmt: skip
+
+
 def page(subjects: Sequence[Judged], gate: Any = None, history: Any = None) -> str:
     """The page of these subjects, of a gate's result and of a history, of each as far as it is there."""
     named = " · ".join(s.name for s in subjects) or "torch.nn.RNN through the releases of torch"
     title = subjects[0].says if len(subjects) == 1 else named
-    by_level = {level: [c for c in clauses().values() if c.level == level] for level in LEVELS}
-    levels = ("level", [(level, level) for level in LEVELS])
-    area = ("area", [(id, f"{id} {name}") for id, name in areas().items()])
-    force = ("force", [(f, f) for f in FORCES])
+    verdict = {"verdict": [(word, f"{sign} {word}") for word, sign in SIGNS.items()]}
     flags = dict.fromkeys(f for s in subjects for of in s.flags.values() for f in of)
-    choices = dict([
-        ("verdict", [(word, f"{sign} {word}") for word, sign in SIGNS.items()]), force, levels, area,
-        ("flag", [(f, f) for f in flags]),
-    ])  # fmt: skip
+    choices = verdict | kinds() | {"flag": [(f, f) for f in flags]}
     text: str = environment().get_template("page.html").render(
-        title=title, subjects=subjects, gate=gate, history=history, rnn_spec=rnn_spec.__version__,
-        signs=SIGNS, stands=STANDS, clauses=clauses(), titles=TITLES, by_level=by_level, choices=choices,
-        side=side_by_side(subjects), matters=MATTERS, listed=LISTED, planes=PLANES, classes=CLASSES,
-        side_choices=dict([("differs", [("yes", "differs"), ("no", "the same")]), force, levels, area]),
-        bins=BINS, edge=EDGE, lowest=LOWEST, highest=HIGHEST, per=PER_DECADE,
+        **shared() | {
+            "title": title, "subjects": subjects, "gate": gate, "history": history, "choices": choices,
+            "side": side_by_side(subjects),
+            "side_choices": {"differs": [("yes", "differs"), ("no", "the same")]} | kinds(),
+        }
     )  # fmt: skip
     return text
+
+
+def kinds() -> dict[str, list[tuple[str, str]]]:
+    """What clauses are filtered by, whoever is judged: each value, and what is shown for it."""
+    return {
+        "force": [(f, f) for f in FORCES],
+        "level": [(level, level) for level in LEVELS],
+        "area": [(id, f"{id} {name}") for id, name in areas().items()],
+    }
 
 
 def side_by_side(subjects: Sequence[Judged]) -> list[tuple[Any, list[str], bool]]:

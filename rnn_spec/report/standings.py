@@ -83,16 +83,16 @@ class Card:
         )  # fmt: skip
 
     def says(self, level: str) -> str:
-        """What it is at this level: conforms, in part or not, or not claimed; with counts."""
+        """What it is at this level, in a sign and a count: see HEAD."""
         counts = Counter(self.levels.get(level, {}))
         passed, failed = counts["passed"], counts["failed"]
-        known = f", {counts['known']} fail as known" if counts["known"] else ""
+        known = f" ≈ {counts['known']}" if counts["known"] else ""
         if failed:
-            return f"**does not conform** ({failed} of {passed + failed} fail{known})"
+            return f"✗ {failed}/{passed + failed}{known}"
         if left := counts["unsupported"]:
             answered = passed + counts["known"]
-            return f"conforms in part ({answered} of {answered + left}{known})"
-        return f"conforms ({passed}{known})" if passed else "not claimed"
+            return f"◐ {answered}/{answered + left}{known}"
+        return f"✓ {passed}{known}" if passed else "·"
 
 
 @dataclass
@@ -150,22 +150,27 @@ def markdown(fixtures: Fixtures) -> str:
 HEAD = """\
 # Who conforms
 
-Made by `rnn-spec regenerate` from `fixtures/conformance/`; a test holds it to them.
+Made by `rnn-spec regenerate` from `fixtures/conformance/`; a test holds it to them. `rnn-spec site` has a
+page for each subject and each failure.
 
-Each row was judged by the command beside it, in the environment that `tox.ini` pins (`tox -e NAME`).
-A *level* is what an implementer can claim. A cell counts the checks that needed that level and none
-after it: it *conforms* where none fails and some pass, and what is *not claimed* is neither passed nor
-failed. Of `torch_api`, the Python class itself is torch's alone. Every failure below was first proven
-not to be the adapter's, and has a script that needs the framework alone.
+A *level* is what an implementer can claim; a cell counts the checks that needed that level and none after
+it. ✓: so many passed, and none failed. ✗: so many failed, of how many. ◐: so many were answered, of how
+many. ≈: so many fail as it is known of torch. ·: not claimed, which is neither passed nor failed. Of
+`torch_api`, the Python class itself is torch's alone.
 """
 
 
 def _document(fixtures: Fixtures) -> Iterator[str]:
     yield HEAD
     yield from _table(
-        ["subject", "judged", *(f"`{level}`" for level in LEVELS)],
-        [[f"`{c.subject}`", c.version, *(c.says(level) for level in LEVELS)] for c in fixtures.cards],
+        ["subject", *(f"`{level}`" for level in LEVELS)],
+        [[f"`{c.subject}`", *(c.says(level) for level in LEVELS)] for c in fixtures.cards],
     )
+    yield "\n## What fails, and what users trip over\n"
+    yield "Each was first proven not to be the adapter's. `rnn-spec known SUBJECT --id ID --reproduction`"
+    yield "prints a script that needs the framework alone."
+    for finding in fixtures.findings:
+        yield from _finding(fixtures, finding)
     yield "\n## What they are\n"
     yield "Differences that are no faults; `rnn_spec/subjects/base.py` says what each word means.\n"
     traits = sorted({trait for card in fixtures.cards for trait in card.declares})
@@ -178,40 +183,35 @@ def _document(fixtures: Fixtures) -> Iterator[str]:
         ],
     )
     yield "\n## How each was judged\n"
+    yield "In the environment that `tox.ini` pins (`tox -e NAME`).\n"
     yield from _table(
-        ["subject", "command", "with"],
+        ["subject", "judged", "command", "with"],
         [
-            [f"`{c.subject}`", f"`{c.command}`",
+            [f"`{c.subject}`", c.version, f"`{c.command}`",
              f"rnn-spec {c.rnn_spec}, Python {c.python}, NumPy {c.numpy}, {c.platform}"]
             for c in fixtures.cards
         ],
     )  # fmt: skip
-    yield "\n## What fails, and what users trip over"
-    for finding in fixtures.findings:
-        yield from _finding(fixtures, finding)
 
 
 def _finding(fixtures: Fixtures, finding: Known) -> Iterator[str]:
+    """A paragraph: in whom, what happens, how it was proven, which checks show it."""
+    cards = [c for c in fixtures.cards if finding.applies(c.subject, c.version)]
+    shown = {f.check: f.clause for c in cards for f in explained(c, finding)}
+    of = ", ".join(dict.fromkeys(shown.values()))
+    count = f"{len(shown)} check{'' if len(shown) == 1 else 's'}"
+    seen = f"Shown by {count} of {of}." if shown else "No check shows it: the adapter does without."
+    reported = "" if finding.issue == "unreported" else f" Reported: {finding.issue}."
+    told = [
+        f"In {', '.join(f'`{c.subject}`' for c in cards)}.",
+        _one_line(finding.happens), f"*Proof.* {_one_line(finding.proof)}", f"{seen}{reported}",
+    ]  # fmt: skip
     yield f"\n### {finding.id}\n"
-    subjects = [f"`{c.subject}`" for c in fixtures.cards if finding.applies(c.subject, c.version)]
-    yield f"In {', '.join(subjects)}. {finding.happens.strip()}\n"
-    yield f"*Proof.* {finding.proof.strip()}\n"
-    yield f"*Reported.* {finding.issue}\n"
-    for card in fixtures.cards:
-        failures = explained(card, finding)
-        if not failures:
-            continue
-        worst = failures[0]
-        of = ", ".join(sorted({f.clause for f in failures}))
-        yield f"`{card.subject}`: {len(failures)} checks fail, of {of}; the first is"
-        yield f"\n```\n{worst.check}\n{worst.difference}\n```\n"
-        yield "<details><summary>all of them</summary>\n"
-        yield from (f"* `{f.check}`" for f in failures)
-        yield "\n</details>\n"
-        yield from (f"Diagnosis: {sentence}.\n" for sentence in card.diagnoses)
-    if not finding.checks:
-        yield "No check shows it: the adapter does without.\n"
-    yield f"```{finding.language}\n{finding.reproduction.strip()}\n```"
+    yield " ".join(told)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _counted(verdicts: list[Verdict]) -> dict[str, int]:
