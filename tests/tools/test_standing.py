@@ -93,7 +93,7 @@ def test_what_a_subject_does_not_answer_within_its_claims_breaks_a_promise() -> 
     assert str(standings(results)["sequence"]) == "conforms in part (1 of 2)"
     assert not conforms(results)
     assert "does not conform as it claims" in sentence(results)
-    assert Card.of(results).says("sequence") == "conforms in part (1 of 2)"
+    assert Card.of(results).says("sequence") == "◐ 1/2"
 
 
 @pytest.mark.parametrize("why", ["too large", MODULE])
