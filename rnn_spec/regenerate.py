@@ -80,7 +80,10 @@ def stale(texts: Texts) -> list[Path]:
 @click.argument("names", nargs=-1)
 @click.option("--check", is_flag=True, help="Write nothing; say which files are stale, and exit with 1.")
 def regenerate(names: tuple[str, ...], check: bool) -> None:
-    """Make what is derived in a clone of the repository anew, in the right order: all, or NAMES."""
+    """Make what is derived in a clone of the repository anew, in the right order: all, or NAMES.
+
+    For example: rnn-spec regenerate --check
+    """
     if unknown := [name for name in names if name not in DERIVED]:
         raise click.BadParameter(f"{unknown[0]!r} is not one of {', '.join(DERIVED)}")
     in_checkout(files.CHECKOUT)

@@ -7,7 +7,10 @@ import os
 import sys
 import textwrap
 from collections import Counter
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -23,6 +26,7 @@ from rnn_spec.cli.base import (
     FAILS,
     CouldNotRun,
     Entry,
+    WithMore,
     elsewhere,
     end,
     expected_failures,
@@ -30,6 +34,7 @@ from rnn_spec.cli.base import (
     known_clauses,
     known_count,
     known_seconds,
+    known_shard,
     to_be_written,
     unforeseen,
 )
@@ -46,6 +51,10 @@ from rnn_spec.subjects.registry import SubjectError, load
 from rnn_spec.suite import collect, launch, recorder
 from rnn_spec.suite.derived import case_of
 from rnn_spec.suite.plugin import RESULTS
+from rnn_spec.suite.results import Results, ResultsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 UNDER_OUR_ROOF = ("torch", "spec", "fault")
 """The subjects whose adapter is ours, and tested: they need no smoke stage."""
@@ -63,6 +72,7 @@ ELSEWHERE = {
     "faults": "rnn_spec.lineup.commands:faults",
     "gate": "rnn_spec.gate.commands:gate",
     "history": "rnn_spec.gate.history_command:history",
+    "merge": "rnn_spec.report.merge_command:merge",
     "new-subject": "rnn_spec.far.commands:new_subject",
     "record": "rnn_spec.gate.record_command:record",
     "regenerate": "rnn_spec.regenerate:regenerate",
@@ -75,13 +85,27 @@ ELSEWHERE = {
 """The commands of the outer rings, each imported when it is called."""
 
 
-@click.group(cls=Entry, elsewhere=ELSEWHERE, context_settings={"help_option_names": ["-h", "--help"]})
+ABOUT = """\
+Say in code that runs what torch.nn.RNN is, and judge anything that claims to be it.
+
+\b
+For example:
+  rnn-spec check                              torch.nn.RNN itself
+  rnn-spec new-subject my_rnn                 a layer of your own: a skeleton,
+  rnn-spec check my_rnn.worker:Layer          and its verdict
+  rnn-spec gate --from 2.2.2 --to 2.3.1 --recorded    before you upgrade torch
+"""
+
+
+@click.group(
+    cls=Entry, help=ABOUT, elsewhere=ELSEWHERE, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(rnn_spec.__version__)
 def main() -> None:
     """Say in code that runs what torch.nn.RNN is, and judge anything that claims to be it."""
 
 
-@main.command()
+@main.command(cls=WithMore)
 @click.argument("subject", default="torch")
 @click.option(
     "--clause", "wanted", multiple=True, callback=known_clauses, help="Only this clause or area; repeatable."
@@ -94,6 +118,13 @@ def main() -> None:
               help="Seconds that a case may take.")  # fmt: skip
 @click.option("--require", "required", multiple=True, type=click.Choice(LEVELS),
               help="Fail whoever does not claim this level; repeatable.")  # fmt: skip
+@click.option("-x", "maxfail", flag_value=1, type=int, help="End at the first failure.")
+@click.option("--maxfail", "maxfail", type=click.IntRange(1), metavar="N", help="End at failure N.")
+@click.option("--lf", "failed_last", is_flag=True, help="Only what failed last time, by results.json.")
+@click.option("--shard", callback=known_shard, metavar="K/N",
+              help="Only part K of N; `rnn-spec merge` makes a whole of them.")  # fmt: skip
+@click.option("-q", "show", flag_value="least", help="Show the verdict alone.")
+@click.option("-v", "show", flag_value="most", help="Show every failure, and what became of each area.")
 @click.option("--no-smoke", "skip_smoke", is_flag=True, help="Leave out the small cases that come first.")
 @expected_failures
 @click.option("--question", type=click.Path(dir_okay=False, path_type=Path), help="Ask this failure again.")
@@ -107,6 +138,10 @@ def check(
     results: str,
     deadline: float | None,
     required: tuple[str, ...],
+    maxfail: int | None,
+    failed_last: bool,
+    shard: str | None,
+    show: str | None,
     skip_smoke: bool,
     known_file: Path | None,
     question: Path | None,
@@ -114,8 +149,10 @@ def check(
     """Judge SUBJECT: torch (the default), torch:DEVICE, or your own.
 
     Your own is package.module:attribute, or 'worker:COMMAND' in any language. Small cases come first,
-    to tell a wrong adapter from a wrong RNN. Exits with 0 if it conforms, 1 if it does not, 2 if it could
-    not be run.
+    to tell a wrong adapter from a wrong RNN. What stands after -- goes to pytest, such as -- -k relu. Exits
+    with 0 if it conforms, 1 if it does not, 2 if it could not be run.
+
+    For example: rnn-spec check my_rnn.worker:Layer --require sequence -x
     """
     if deadline is not None:
         os.environ["RNN_SPEC_DEADLINE"] = str(deadline)
@@ -134,22 +171,47 @@ def check(
     arguments += [f"--known={known_file}"] if known_file else []
     arguments += [f"--require={level}" for level in required]
     arguments += ["--exhaustive"] if exhaustive else []
+    arguments += [f"--maxfail={maxfail}"] if maxfail else []
+    arguments += [f"--shard={shard}"] if shard else []
+    arguments += [f"--show={show or 'some'}", *context.meta.get("more", ())]
     arguments += [f"-n{processes}"] if processes != "0" else []
     watch = Keeping()
-    code = launch.run_suite(arguments, [watch])
+    with last_failed(Path(results, "results.json"), subject) if failed_last else nullcontext() as chosen:
+        code = launch.run_suite([*arguments, *([f"--lf-of={chosen}"] if chosen else [])], [watch])
     if watch.kept:
-        kept()
-    if code == FAILS and watch.kept:
+        told(Path(results), fails=code == FAILS)
+    end(code if code in (CONFORMS, FAILS) else COULD_NOT_RUN)
+
+
+def told(folder: Path, *, fails: bool) -> None:
+    """After a run whose results are kept: what the subject behaves like if it fails, and the page."""
+    kept()
+    after = [("rnn_spec.lineup.commands:diagnose", folder / "results.json")] if fails else []
+    for name, path in (*after, ("rnn_spec.report.views_command:leave", folder)):
         try:
-            elsewhere("rnn_spec.lineup.commands:diagnose")(Path(results) / "results.json")
+            elsewhere(name)(path)
         except Exception as e:  # the verdict stands without
             unforeseen(e)
-    if watch.kept:
-        try:
-            elsewhere("rnn_spec.report.views_command:leave")(Path(results))
-        except Exception as e:  # and without the page
-            unforeseen(e)
-    end(code if code in (CONFORMS, FAILS) else COULD_NOT_RUN)
+
+
+@contextmanager
+def last_failed(path: Path, subject: str) -> Iterator[Path]:
+    """A file of the ids of the checks that failed in the last run; CouldNotRun where none did."""
+    try:
+        results = Results.read(path)
+    except OSError as e:
+        raise CouldNotRun(f"--lf: {path} cannot be read: {e.strerror}") from e
+    except ResultsError as e:
+        raise CouldNotRun(f"--lf: {e}") from e
+    if results.subject != subject:
+        raise CouldNotRun(f"--lf: {path} is of {results.subject}, and not of {subject}")
+    failed = [v.check for v in results.verdicts if v.outcome in ("failed", "broken")]
+    if not failed:
+        raise CouldNotRun(f"--lf: nothing failed in {path}: there is nothing to ask again")
+    with TemporaryDirectory() as folder:
+        ids = Path(folder, "ids")
+        ids.write_text("\n".join(failed), encoding="utf-8")
+        yield ids
 
 
 class Keeping:
@@ -180,7 +242,10 @@ def worthwhile(wanted: tuple[str, ...], exhaustive: bool) -> int:
 @expected_failures
 @click.pass_context
 def judge(context: click.Context, file: str, asked: str, results: str, known_file: Path | None) -> None:
-    """Judge the answers in FILE, one a line, the answer to hello first; see `rnn-spec cases`."""
+    """Judge the answers in FILE, one a line, the answer to hello first; see `rnn-spec cases`.
+
+    For example: rnn-spec judge answers.jsonl --cases cases.jsonl
+    """
     context.invoke(check, subject=f"answers:{file}@{asked}", results=results, known_file=known_file)
 
 
@@ -189,7 +254,10 @@ def judge(context: click.Context, file: str, asked: str, results: str, known_fil
 @click.option("--subject", default="torch", help="Whose answer to show.")
 @click.option("--full", is_flag=True, help="Every element of every array.")
 def case(id: str, subject: str, full: bool) -> None:
-    """Print the case ID, its expectation, and what a subject answers."""
+    """Print the case ID, its expectation, and what a subject answers.
+
+    For example: rnn-spec case small-L1-tanh-bi-float32 torch
+    """
     try:
         under_test, console = load(subject), Console()
         question = case_of(id, under_test)
@@ -243,7 +311,10 @@ def show_case(case: Case, session: Session, console: Console) -> None:
 def known(
     subject: str, only: str | None, how: tuple[str, ...], unreported: bool, reproduction: bool, report: bool
 ) -> None:
-    """List what SUBJECT is known to get wrong, the gravest first: what happens, since when, where."""
+    """List what SUBJECT is known to get wrong, the gravest first: what happens, since when, where.
+
+    For example: rnn-spec known torch --matters result --reproduction
+    """
     rows = [k for k in known_failures() if matches(subject, k.subject) and only in (None, k.id)]
     rows = [k for k in rows if (not how or k.matters in how) and (not unreported or k.issue == "unreported")]
     rows = [k for k in rows if k.title or not report]
@@ -271,5 +342,8 @@ def known(
 
 @main.command()
 def owed() -> None:
-    """Print how many checks each clause owes in a standard and in an exhaustive run."""
+    """Print how many checks each clause owes in a standard and in an exhaustive run.
+
+    For example: rnn-spec owed
+    """
     click.echo(json.dumps(collect.counts(), indent=1))

@@ -76,6 +76,18 @@ class Entry(click.Group):
         found: click.Command = elsewhere(self.elsewhere[cmd_name])
         return found
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Every command with its whole first sentence."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(limit=200))
+                    for name, command in commands.items()
+                    if command
+                ]
+            )
+
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run the command and end the process with 0, 1 or 2, or return that where not standalone."""
         self.kept = False
@@ -163,11 +175,33 @@ def known_count(_: click.Context, __: click.Parameter, value: str) -> str:
     return value if value == "auto" else str(int(value))
 
 
+def known_shard(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A shard ``K/N``, with K from 1 to N."""
+    number, _, of = (value or "1/1").partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of) <= MOST):
+        raise click.BadParameter(f"a shard is K/N, with K from 1 to N and N at most {MOST}, not {value!r}")
+    return value and f"{int(number)}/{int(of)}"
+
+
 def known_seconds(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
     """A time that can be waited for."""
     if value is not None and not 0 < value <= LONGEST:
         raise click.BadParameter(f"seconds are a number above 0, of at most {LONGEST}, not {value:g}")
     return value
+
+
+class WithMore(click.Command):
+    """A command that keeps what stands after ``--`` for another program, in the context's `meta`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the rest away."""
+        at = args.index("--") if "--" in args else len(args)
+        ctx.meta["more"] = args[at + 1 :]
+        return super().parse_args(ctx, args[:at])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Say that there may be more."""
+        return [*super().collect_usage_pieces(ctx), "[-- PYTEST ARGUMENTS]"]
 
 
 def to_be_written(*paths: Path | None) -> None:

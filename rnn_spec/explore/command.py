@@ -66,6 +66,8 @@ def explore(
     Questions are drawn within what it claims, and judged as the suite judges. What is found is made small,
     kept, and asked first the next time. Exits with 0 if nothing was found, 1 if something was, 2 if it could
     not be searched.
+
+    For example: rnn-spec explore my_rnn.worker:Layer --minutes 5
     """
     if deadline is not None:
         os.environ["RNN_SPEC_DEADLINE"] = str(deadline)

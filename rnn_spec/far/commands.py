@@ -60,7 +60,10 @@ SCHEMAS = {"wire": wire.schema, "results": results.schema}
 @click.command()
 @click.argument("what", type=click.Choice([*SCHEMAS]), default="wire")
 def schema(what: str) -> None:
-    """Print the JSON Schema of the wire protocol (the default), or of results.json."""
+    """Print the JSON Schema of the wire protocol (the default), or of results.json.
+
+    For example: rnn-spec schema results
+    """
     click.echo(msgspec.json.format(msgspec.json.encode(SCHEMAS[what]()), indent=1))
 
 
@@ -72,6 +75,8 @@ def cases(file: Path, wanted: tuple[str, ...], everything: bool) -> None:
     """Write the suite's cases to FILE, as a worker would read them, one a line.
 
     Run your program on it anyhow you like, then: rnn-spec judge ANSWERS --cases FILE
+
+    For example: rnn-spec cases cases.jsonl --clause REC
     """
     to_be_written(file)
     limit = sys.maxsize if everything else LARGEST
@@ -122,7 +127,10 @@ def taken(name: str) -> bool:
 @click.argument("name")
 @click.option("--language", type=click.Choice(list(LANGUAGES)), default="python", show_default=True)
 def new_subject(name: str, language: str) -> None:
-    """Begin a subject: a folder NAME with a worker around a toy RNN, to be replaced by your own layer."""
+    """Begin a subject: a folder NAME with a worker around a toy RNN, to be replaced by your own layer.
+
+    For example: rnn-spec new-subject my_rnn --language c++
+    """
     if not name.isidentifier():
         raise CouldNotRun(f"{name!r} is not a name for a folder and a module: letters, digits and _ only")
     folder = Path(name)

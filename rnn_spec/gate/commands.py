@@ -55,6 +55,8 @@ def gate(markdown: Path | None, json_file: Path | None, annotate: bool, **given:
     A and B are each a version (torch==2.13.0), a Python with torch in it (a path), or a recording (a file
     that rnn-spec record wrote). Exits with 0 if nothing fails the gate, 1 if something does, 2 if it could
     not be run.
+
+    For example: rnn-spec gate --from 2.2.2 --to 2.3.1 --recorded
     """
     options = Options(**given)
     of_model = {

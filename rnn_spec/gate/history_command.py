@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     help="A recording to put on record, in place of an earlier one of its release; repeatable.",
 )  # fmt: skip
 def history(id_pattern: str, everything: bool, add: tuple[Path, ...]) -> None:
-    """Show what ID came to in each release on record: a clause, an Attempt, an experiment; * is anything."""
+    """Show what ID came to in each release on record: a clause, an Attempt, an experiment; * is anything.
+
+    For example: rnn-spec history ERR-10
+    """
     try:
         if add:
             in_checkout(archives.shipped())

@@ -22,6 +22,8 @@ def record(subject: str, path: Path) -> None:
 
     What it answers to the suite's questions, which checks fail, and the experiments beside, in one file.
     About a minute.
+
+    For example: rnn-spec record torch -o torch.json
     """
     to_be_written(path)
     try:

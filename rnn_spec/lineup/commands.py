@@ -59,6 +59,8 @@ def faults(names: tuple[str, ...], processes: int, named: bool, whole: bool, kee
     """Run the suite on named faults (all of them, or NAMES): which clause kills which.
 
     Exits with 1 if one survives the clause that names it.
+
+    For example: rnn-spec faults w_hh-transposed
     """
     from rnn_spec.lineup import matrix
     from rnn_spec.suite import collect as trials

@@ -65,6 +65,8 @@ def explain(name: str) -> None:
     """Say all that is known of CLAUSE: its text and source, its checks, vectors and faults.
 
     Of an area, such as REC, the clauses.
+
+    For example: rnn-spec explain DIR-03
     """
     if name in clauses():
         return explain_clause(clauses()[name])
@@ -105,7 +107,10 @@ def _list(title: str, lines: Iterator[str] | list[str]) -> None:
     help="Tick off what these results.json say.",
 )
 def checklist(results: Path | None) -> None:
-    """Print what a recurrent layer must do, level by level, as Markdown."""
+    """Print what a recurrent layer must do, level by level, as Markdown.
+
+    For example: rnn-spec checklist --for rnn-spec-results/results.json
+    """
     for line in lines(results_of(results) if results else None):
         click.echo(line)
 

@@ -19,7 +19,10 @@ _fixtures = click.option(
 
 @click.group()
 def conformance() -> None:
-    """Who conforms: committed results (`rnn-spec regenerate conformance` makes the document of them)."""
+    """Who conforms: committed results (`rnn-spec regenerate conformance` makes the document of them).
+
+    For example: rnn-spec conformance add rnn-spec-results/results.json
+    """
 
 
 @conformance.command()
@@ -28,7 +31,10 @@ def conformance() -> None:
 @click.option("--name", default="", help="The subject's name here, where it was judged as a worker.")
 @click.option("--options", default="", help="What else the command said, such as --no-smoke.")
 def add(results: Path, fixtures: Path, name: str, options: str) -> None:
-    """Make a fixture of the RESULTS of a whole run."""
+    """Make a fixture of the RESULTS of a whole run.
+
+    For example: rnn-spec conformance add rnn-spec-results/results.json
+    """
     try:
         card = report.Card.of(Results.read(results), name, options)
     except (OSError, ValueError) as e:

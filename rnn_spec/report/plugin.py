@@ -11,11 +11,17 @@ import pytest
 from rich.console import Console
 
 from rnn_spec.far import wire
-from rnn_spec.report import question, reproduction, table
+from rnn_spec.report import live, question, reproduction, table
 from rnn_spec.suite.planned import check_id
 
 if TYPE_CHECKING:
     from rnn_spec.judge.check import Check
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much is shown."""
+    group = parser.getgroup("rnn-spec")
+    group.addoption("--show", choices=live.SHOW, default="some", help="how much a run of the command shows")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,6 +37,12 @@ class Report:
         """Remember when the run begins."""
         self.config, self.begun = config, time.time()
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Show a run of the command while it goes on."""
+        if self.config.option.whole:
+            self.config.pluginmanager.register(live.Live(self.config), "rnn-spec-live")
+
     @property
     def recorder(self) -> Any:
         """Who has the results."""
@@ -43,12 +55,14 @@ class Report:
             self.begun = 0.0
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """The table by area, the failures, and where results.json lies."""
+        """The failures, the standings, the verdict, and where results.json lies."""
         recorder = self.recorder
         if recorder.results.verdicts and not recorder.refused:
             console = Console(file=terminalreporter._tw._file, width=max(terminalreporter._tw.fullwidth, 80))
-            console.print()
-            table.show(recorder.results, console, failures=self.config.getoption("tbstyle") == "no")
+            ours, show = self.config.option.whole, self.config.getoption("show")
+            if show != live.SHOW[0]:
+                console.print()
+            table.show(recorder.results, console, show if ours else live.SHOW[-1], failures=ours)
             kept = recorder.unkept or f"results: {recorder.path}"
             console.print(kept, highlight=False, soft_wrap=True)
 

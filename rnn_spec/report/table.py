@@ -28,25 +28,45 @@ COLUMNS = {
 """What is counted of an area, and its heading."""
 
 
-def show(results: Results, console: Console, *, failures: bool = True) -> None:
-    """Print the whole view; `failures=False` leaves their texts out."""
-    console.print(by_area(results))
-    if not results.part and (unasked := not_asked(results)):
-        ids = ", ".join(ranges(unasked))
-        console.print(
-            Text.assemble(("not asked, for what they need is not claimed, or not here: ", "bold"), ids)
-        )
-    if failures:
-        for text in failures_of.texts(results):
-            console.print()
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
+FEW = 5
+"""How many failures are shown in full, unless all are asked for: those that need the lowest levels."""
+
+
+def show(results: Results, console: Console, much: str = "most", *, failures: bool = True) -> None:
+    """Print the view, `much` of it as `report.live.SHOW` says; `failures=False` leaves their texts out.
+
+    What one reads first stands last: the verdict, above it the standings, above them the failures.
+    """
+    if much == "most":
+        console.print(by_area(results))
+        if not results.part and (unasked := not_asked(results)):
+            ids = ", ".join(ranges(unasked))
+            console.print(
+                Text.assemble(("not asked, for what they need is not claimed, or not here: ", "bold"), ids)
+            )
+        console.print()
+    if failures and much != "least":
+        show_failures(results, console, None if much == "most" else FEW)
     for problem in results.problems:
         console.print(problem, style="bold red", highlight=False, soft_wrap=True)
-    console.print()
-    for line in levels(results):
-        console.print(line, soft_wrap=True)
-    console.print()
+    if much != "least":
+        for line in levels(results):
+            console.print(line, soft_wrap=True)
+        console.print()
     console.print(verdict(results))
+
+
+def show_failures(results: Results, console: Console, most: int | None) -> None:
+    """Print the failures, the first `most` of them in full, and the clauses of the others."""
+    texts = list(failures_of.texts(results))
+    for text in texts[:most]:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.print()
+    if left := failures_of.groups(results)[len(texts[:most]) :]:
+        ids = ", ".join(dict.fromkeys(v.clause for group in left for v in group))
+        told = Text.assemble(("and more fails: ", "bold red"), ids, " (-v shows all of it)")
+        console.print(told, soft_wrap=True)
+        console.print()
 
 
 def levels(results: Results) -> Iterator[Text]:

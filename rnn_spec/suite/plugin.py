@@ -60,6 +60,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--whole", action="store_true", help="fail if fewer checks run than each clause owes")
     group.addoption("--require", action="append", default=[], help="a level that the subject has to claim")
     group.addoption("--clause", action="append", default=[], help="only this clause or area; may be repeated")
+    group.addoption(
+        "--lf-of", help="file with the ids of the only checks to ask, those that failed last time"
+    )
+    group.addoption("--shard", help="K/N: only each N-th check, from the K-th on")
     group.addoption("--known", help="file of the failures that are expected of the subject")
     group.addoption("--results", default=RESULTS, help="folder for results.json and reproductions")
 
@@ -141,6 +145,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kept = {item for item, id in clause_of.items() if wanted & {id, clauses()[id].area}}
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = [item for item in items if item in kept]
+    keep(config, items)
+
+
+def keep(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the items keep those that failed last time, and this shard's, where that is asked for."""
+    chosen = items
+    if ids := config.getoption("lf_of"):
+        failed = set(Path(ids).read_text(encoding="utf-8").splitlines())
+        chosen = [item for item in chosen if check_id(item.nodeid) in failed]
+    if shard := config.getoption("shard"):
+        number, of = map(int, shard.split("/"))
+        chosen = chosen[number - 1 :: of]
+    if len(chosen) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+        items[:] = chosen
 
 
 def planned(item: pytest.Item) -> Planned | None:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -19,6 +19,9 @@ from rnn_spec.spec.catalogue import clauses
 from rnn_spec.suite.results import Results
 from rnn_spec.suite.standing import conforms
 from rnn_spec.suite.under_test import OWN, SESSION
+
+if TYPE_CHECKING:
+    from rnn_spec.judge.known import Known
 
 OWED = Path(__file__).with_name("owed.json")
 
@@ -53,6 +56,12 @@ def checked_in() -> dict[str, dict[str, int]]:
     return found
 
 
+def unshown(results: Results, own: tuple[Known, ...]) -> list[str]:
+    """Which failures that our list or the subject's `own` expects were not seen: a sentence each."""
+    ours = expected_of(results.title, results.version)
+    return unmet([*(k for k in own if k.applies(results.title, results.version)), *ours], results.verdicts)
+
+
 class Recorder:
     """Collects every verdict, in the one process that sees all reports, into results.json."""
 
@@ -63,7 +72,6 @@ class Recorder:
         self.path = Path(config.getoption("results")) / "results.json"
         self.written = time.monotonic()
         self.refused: str | None = None
-        self.title = ""
         self.unkept: str | None = None
         WATCHDOG.abandon, WATCHDOG.interrupted = self.abandon, False
 
@@ -94,7 +102,7 @@ class Recorder:
         again = str(report.outcome) == "rerun"  # pytest-rerunfailures': what comes of it is still to come
         if isinstance(found := properties.get("verdict"), dict) and not again:
             self.results.version = str(properties.get("subject", self.results.version))
-            self.title = str(properties["title"])
+            self.results.title = str(properties["title"])
             introduction: Any = properties["introduction"]
             self.results.introduce(**introduction)
             self.results.verdicts.append(msgspec.convert(found, Verdict))
@@ -139,10 +147,11 @@ class Recorder:
         check broke, or the run did not come to its end.
         """
         results, options = self.results, self.config.option
-        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not self.refused
-        results.complete, results.selected = ended, self.selected()
-        if ended and results.verdicts and not results.selected:
-            results.problems = [*shortfalls(results), *self.unmet()]
+        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or self.enough
+        ended = ended and not self.refused
+        results.complete, results.selected, results.shard = ended, self.selected(), options.shard or ""
+        if ended and results.verdicts and not results.part:
+            results.problems = [*shortfalls(results), *unshown(results, self.config.stash[OWN])]
         if results.verdicts:
             results.lacking = [level for level in options.require if level not in results.levels]
         outcomes = {v.outcome for v in results.verdicts}
@@ -151,24 +160,25 @@ class Recorder:
             session.exitstatus = pytest.ExitCode.INTERRUPTED
         elif ended and results.verdicts and not conforms(results):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        elif ended and options.whole and exitstatus == pytest.ExitCode.TESTS_FAILED:
+        elif ended and options.whole:
             session.exitstatus = pytest.ExitCode.OK  # a SHOULD alone
         if results.verdicts:
             self.keep()
+
+    @property
+    def enough(self) -> bool:
+        """Whether the run ended at as many failures as it was told to."""
+        most, outcomes = self.config.option.maxfail or 0, [v.outcome for v in self.results.verdicts]
+        return 0 < most <= outcomes.count("failed") + outcomes.count("broken")
 
     def selected(self) -> list[str]:
         """What the run was told to keep to; nothing, if it is whole: then fewer checks than owed fail it."""
         options = self.config.option
         named = [f"-k {options.keyword}"] if options.keyword else []
-        named += [f"--{flag}" for flag in ("lf", "maxfail") if getattr(options, flag, 0)]
+        named += ["what failed last time"] if options.lf_of or getattr(options, "lf", False) else []
+        named += [f"what came before failure {options.maxfail}"] if self.enough else []
         whole = options.whole or self.config.args_source is pytest.Config.ArgsSource.TESTPATHS
         return [*options.clause, *named, *([] if whole else self.config.args)]
-
-    def unmet(self) -> list[str]:
-        """Which known failures were not seen, of our list and of the subject's own file."""
-        version, own = self.results.version, self.config.stash[OWN]
-        expected = [k for k in own if k.applies(self.title, version)] + expected_of(self.title, version)
-        return unmet(expected, self.results.verdicts)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say why nothing could be judged, if so."""

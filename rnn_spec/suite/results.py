@@ -47,18 +47,21 @@ def catalogue() -> str:
 class Results:
     """A run: what was judged, with what, every verdict, and whether the run came to its end.
 
-    `expects` are the ids of the known failures that are in force. `claims` is what the subject claims beside
-    levels and dtypes, where that is less than everything. `owed` is how many checks of each clause the claims
-    owe, and `selected` what the run was told to keep to; it is empty if the run was to be whole. `lacking`
-    are the levels that were required of the subject and that it does not claim. `catalogue` is a digest of
-    clauses and checks, `seed` what subjects' generators are seeded with unless a case says otherwise, and
-    `facts` is what the subject runs on and with, as it says: build, device, threads, precision settings.
+    `title` is the name by which known failures have the subject. `expects` are the ids of those that are in
+    force. `claims` is what the subject claims beside levels and dtypes, where that is less than everything.
+    `owed` is how many checks of each clause the claims owe, and `selected` what the run was told to keep to;
+    it is empty if the run was to be whole. `shard`, ``K/N``, is which part this is of a run that is whole
+    when all are merged. `lacking` are the levels that were required, and are not claimed.
+    `catalogue` is a digest of clauses and checks, `seed` what subjects' generators are seeded with unless a
+    case says otherwise, and `facts` is what the subject runs on and with, as it says: build, device, threads,
+    precision settings.
     """
 
     subject: str
     version: str = ""
     exhaustive: bool = False
     complete: bool = False
+    title: str = ""
     rnn_spec: str = rnn_spec.__version__
     catalogue: str = field(default_factory=catalogue)
     python: str = platform.python_version()
@@ -73,6 +76,7 @@ class Results:
     expects: list[str] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
     selected: list[str] = field(default_factory=list)
+    shard: str = ""
     owed: dict[str, int] = field(default_factory=dict)
     diagnoses: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -102,10 +106,9 @@ class Results:
         done = len(self.verdicts)
         if not self.complete:
             return f"the run was interrupted after {done} of {sum(self.owed.values()) or 'its'} checks"
-        if self.selected:
-            return (
-                f"{done} of {sum(self.owed.values())} checks were asked, those of {', '.join(self.selected)}"
-            )
+        those = [*self.selected, *([f"shard {self.shard}"] if self.shard else [])]
+        if those:
+            return f"{done} of {sum(self.owed.values())} checks were asked, those of {', '.join(those)}"
         return ""
 
     def by_level(self) -> dict[str, list[Verdict]]:
@@ -162,7 +165,7 @@ def inconsistencies(results: Results) -> Iterator[str]:
         seen[v.check] = i
         if problem := _contradiction(v):
             yield f"{place}: {problem}"
-    if not results.complete or results.selected or results.problems or not results.owed:
+    if results.part or results.problems or not results.owed:
         return
     done = Counter(v.clause for v in results.verdicts)
     for id in sorted({*done, *results.owed}):

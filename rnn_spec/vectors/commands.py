@@ -34,7 +34,10 @@ where = click.argument(
 
 @click.group()
 def vectors() -> None:
-    """Test vectors for an implementation in any language: JSON files, their schema and a reader."""
+    """Test vectors for an implementation in any language: JSON files, their schema and a reader.
+
+    For example: rnn-spec vectors verify torch
+    """
 
 
 def _read(folder: Path | None) -> tuple[Path, list[File]]:
@@ -51,6 +54,8 @@ def check(where: Path | None) -> None:
     """Check the files of DIR: schema, ids, numbers, provenance, and that they discriminate.
 
     Exits with 0 if all is well, 1 if something is not, 2 if a file cannot be read.
+
+    For example: rnn-spec vectors check
     """
     folder, files = _read(where)
     found = [*lint(files), *make.strays(folder, files)]
@@ -64,7 +69,10 @@ def check(where: Path | None) -> None:
 @vectors.command()
 @where
 def write(where: Path | None) -> None:
-    """Make every file of DIR anew: computed in balls, linted, and verified by torch before it is written."""
+    """Make every file of DIR anew: computed in balls, linted, and verified by torch before it is written.
+
+    For example: rnn-spec vectors write
+    """
     folder = where or in_checkout(records.folder())
     to_be_written(folder / "schema.json")
     changed = make.write(made_anew(folder))
@@ -106,6 +114,8 @@ def verify_command(subject: str, where: Path | None) -> None:
 
     Exits with 0 if all numbers are as they were and the subject's answers are within their bounds, 1 if
     not, 2 if it could not be run.
+
+    For example: rnn-spec vectors verify torch
     """
     _, files = _read(where)
     under_test = _subject(subject)
