@@ -23,6 +23,7 @@ from rnn_spec.spec.catalogue import areas, clauses
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rnn_spec.report.gated import Gated
     from rnn_spec.report.view import Judged
 
 FORCES = ("MUST", "SHOULD", "MAY")
@@ -56,9 +57,10 @@ def shared() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def page(subjects: Sequence[Judged], gate: Any = None, history: Any = None) -> str:
+def page(subjects: Sequence[Judged], gate: Gated | None = None, history: Any = None) -> str:
     """The page of these subjects, of a gate's result and of a history, of each as far as it is there."""
-    named = " · ".join(s.name for s in subjects) or "torch.nn.RNN through the releases of torch"
+    also = f"torch.nn.RNN: {gate.title}" if gate else "torch.nn.RNN through the releases of torch"
+    named = " · ".join(s.name for s in subjects) or also
     title = subjects[0].says if len(subjects) == 1 else named
     verdict = {"verdict": [(word, f"{sign} {word}") for word, sign in SIGNS.items()]}
     flags = dict.fromkeys(f for s in subjects for of in s.flags.values() for f in of)

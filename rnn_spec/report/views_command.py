@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -11,7 +11,7 @@ from rnn_spec import files
 from rnn_spec.cli.base import CONFORMS, FAILS, CouldNotRun, elsewhere, end, to_be_written
 from rnn_spec.questions.records import LEVELS
 from rnn_spec.report import compare as comparing
-from rnn_spec.report import github, view
+from rnn_spec.report import gated, github, view
 from rnn_spec.report.badge import badge
 from rnn_spec.report.commands import results_of
 from rnn_spec.report.junit import junit
@@ -20,7 +20,9 @@ from rnn_spec.report.summary import markdown
 from rnn_spec.suite.results import Results, ResultsError
 
 if TYPE_CHECKING:
-    from rnn_spec.report.view import Judged
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 PAGE = "report.html"
 HISTORY = "rnn_spec.gate.picture:history"
@@ -45,7 +47,10 @@ _results = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--history", is_flag=True, help="Show on the page which clause torch's releases hold since when."
 )
-def report(paths: tuple[Path, ...], out: Path | None, form: str, level: str | None, history: bool) -> None:
+@click.option("--gate", type=_results, help="Show on the page what `rnn-spec gate --json` has written here.")
+def report(
+    paths: tuple[Path, ...], out: Path | None, form: str, level: str | None, history: bool, gate: Path | None
+) -> None:
     """Show each FILE, a results.json of `rnn-spec check`, several side by side: as one page, to be opened.
 
     A summary, JUnit XML and a badge are printed, unless -o names a file. A committed card of results is a
@@ -53,11 +58,18 @@ def report(paths: tuple[Path, ...], out: Path | None, form: str, level: str | No
 
     For example: rnn-spec report rnn-spec-results/results.json
     """
-    if not paths and not (history and form == "page"):
-        raise click.UsageError("name a FILE, or --history")
-    if (level and form != "badge") or (history and form != "page") or (form == "badge" and len(paths) != 1):
-        raise click.UsageError("--level is of a --badge, a badge of one FILE, and --history stands on a page")
-    text = _text(paths, form, level or "", elsewhere(HISTORY)() if history else None)
+    also = history or gate
+    if not paths and not (also and form == "page"):
+        raise click.UsageError("name a FILE, --gate or --history")
+    if (level and form != "badge") or (also and form != "page") or (form == "badge" and len(paths) != 1):
+        raise click.UsageError(
+            "--level is of a --badge, a badge of one FILE; --gate and --history are on a page"
+        )
+    if form == "page":
+        told = elsewhere(HISTORY)() if history else None
+        text = page([held(view.read, path) for path in paths], held(gated.read, gate) if gate else None, told)
+    else:
+        text = _text(paths, form, level or "")
     if out is None and form != "page":
         return click.echo(text, nl=False)
     place = out or (paths[0].parent if paths else Path()) / PAGE
@@ -66,20 +78,18 @@ def report(paths: tuple[Path, ...], out: Path | None, form: str, level: str | No
     return click.echo(f"written: {place}")
 
 
-def _text(paths: tuple[Path, ...], form: str, level: str, history: Any) -> str:
-    """What is to be shown, in its form."""
+def _text(paths: tuple[Path, ...], form: str, level: str) -> str:
+    """What is to be shown in another form than a page."""
     if form == "junit":
         return junit([results_of(path) for path in paths])
-    subjects = [judged(path) for path in paths]
-    if form == "badge":
-        return badge(subjects[0], level)
-    return markdown(subjects) if form == "markdown" else page(subjects, history=history)
+    subjects = [held(view.read, path) for path in paths]
+    return badge(subjects[0], level) if form == "badge" else markdown(subjects)
 
 
-def judged(path: Path) -> Judged:
+def held(read: Callable[[Path], T], path: Path) -> T:
     """What a file says; CouldNotRun where it says nothing."""
     try:
-        return view.read(path)
+        return read(path)
     except OSError as e:
         raise CouldNotRun(f"{path} cannot be read: {e.strerror}") from e
     except ResultsError as e:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -23,7 +24,7 @@ from rnn_spec.gate.recording import Header, Recording, Standing
 from rnn_spec.judge.numbers import Element, Numbers
 from rnn_spec.judge.verdict import Verdict
 from rnn_spec.questions.claims import Claims
-from rnn_spec.report import github, view
+from rnn_spec.report import gated, github, view
 from rnn_spec.report.badge import badge
 from rnn_spec.report.junit import junit
 from rnn_spec.report.page import page
@@ -381,6 +382,7 @@ def test_the_commands_of_the_page_on_results_run(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each `rnn-spec report` and `compare` line of docs/results.md, as it stands there."""
+    (tmp_path / "gate.json").write_text(json.dumps(GATE))
     page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     commands = re.findall(r"^rnn-spec ((?:report|compare) [^#\n]*)", page, re.MULTILINE)
     monkeypatch.chdir(tmp_path)
@@ -410,7 +412,7 @@ def test_a_badge_says_conforms_only_of_what_conforms(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["", "--badge", "--history --badge x.json", "x.json --level cell", "x.json y.json --badge"],
+    ["", "--badge", "--history --badge x", "x --level cell", "x y --badge", "--gate x --junit", "--gate x"],
 )
 def test_what_makes_no_report_is_refused(arguments: str) -> None:
     """One sentence, and status 2."""
@@ -441,6 +443,59 @@ def test_the_history_shows_what_holds_since_when(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["report", "--history", "-o", str(tmp_path / "h.html")])
     assert done.exit_code == 0
     assert 'id="history"' in (tmp_path / "h.html").read_text(encoding="utf-8")
+
+
+def test_the_gates_result_is_on_the_page(tmp_path: Path) -> None:
+    """As the gate itself writes it: verdict, causes with what to do, what fails first; and it is sound."""
+    written, out = tmp_path / "gate.json", tmp_path / "gate.html"
+    gate = ["gate", "--from", "2.2.2", "--to", "2.3.1", "--recorded", "--json", str(written)]
+    assert main(gate, standalone_mode=False) in (0, 1)
+
+    done = CliRunner().invoke(main, ["report", "--gate", str(written), "-o", str(out)])
+
+    assert done.exit_code == 0, done.output
+    found, held = Page(out.read_text(encoding="utf-8")), gated.read(written)
+    assert held.summary in found.said
+    assert held.causes
+    for cause in held.causes:
+        assert " ".join(cause.line.split()) in " ".join(found.said.split())
+        assert cause.advice in found.said
+    order = [f"{title} ({len(causes)})" for title, causes in held.sections.items()]
+    places = [found.said.index(title) for title in order]
+    assert places == sorted(places)
+    assert out.stat().st_size < 500_000
+
+
+CHANGE = {"id": "x", "verdict": "behaviour", "line": "it changed"}
+CAUSE = {**CHANGE, "changes": ["x"], "fails": True}
+GATE = {
+    "source": {"version": "torch 1"}, "target": {"version": "torch 2"}, "passes": False,
+    "summary": "1 change", "causes": [CAUSE], "changes": [CHANGE],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "sentence"),
+    [
+        ({"passes": True}, "it passes, and a cause fails it"),
+        ({"changes": []}, "`causes[0]` names 'x', which is none of its changes"),
+        ({"causes": 3}, "Expected `array`, got `int` - at `$.causes`"),
+    ],
+)
+def test_a_gates_result_that_contradicts_itself_is_refused(
+    tmp_path: Path, spoilt: dict[str, Any], sentence: str
+) -> None:
+    """With the place, and status 2; what is sound is shown."""
+    path = tmp_path / "gate.json"
+    path.write_text(json.dumps(GATE))
+    assert gated.read(path).sections == {"fails the gate": gated.read(path).causes}
+    path.write_text(json.dumps(GATE | spoilt))
+
+    done = CliRunner().invoke(main, ["report", "--gate", str(path), "-o", str(tmp_path / "x.html")])
+
+    assert done.exit_code == 2
+    assert done.output.startswith(f"Error: {path} is not what `rnn-spec gate --json` writes: ")
+    assert sentence in done.output
 
 
 def recording(held: dict[str, Standing]) -> Recording:
