@@ -31,7 +31,19 @@ def pages(tmp_path_factory):
     broken = str(folder / "broken" / "results.json")
     main(["report", broken, *CARDS, "-o", str(folder / "five.html")], standalone_mode=False)
     main(["report", "--history", "-o", str(folder / "history.html")], standalone_mode=False)
+    gate = ["gate", "--from", "2.2.2", "--to", "2.3.1", "--recorded", "--json", str(folder / "gate.json")]
+    main(gate, standalone_mode=False)
+    shown = ["report", "--gate", str(folder / "gate.json"), "-o", str(folder / "gate.html")]
+    main(shown, standalone_mode=False)
+    main(["site", str(folder / "site")], standalone_mode=False)
     return {
+        "gate": folder / "gate.html",
+        "site": folder / "site" / "index.html",
+        "site-clauses": folder / "site" / "clauses" / "index.html",
+        "site-clause": folder / "site" / "clauses" / "STA-08.html",
+        "site-subjects": folder / "site" / "subjects" / "index.html",
+        "site-subject": folder / "site" / "subjects" / "paddle.html",
+        "site-guide": folder / "site" / "guides" / "guide.html",
         "good": folder / "good" / "report.html",
         "broken": folder / "broken" / "report.html",
         "five": folder / "five.html",
@@ -71,7 +83,10 @@ def visit(browser, pages):
     assert complaints == []
 
 
-ALL = ("good", "broken", "five", "history")
+ALL = (
+    "good", "broken", "five", "history", "gate", "site", "site-clauses", "site-clause", "site-subjects",
+    "site-subject", "site-guide",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -200,6 +215,6 @@ def test_colour_is_never_the_only_sign(visit, name):
     coloured = page.locator(".good, .bad, .part, td.holds, td.fails")
     texts = coloured.all_text_contents() or ["✓"]
 
-    signs = set("✓✗≈?◐!·")
+    signs = set("✓✗≈?◐!·+=")
     assert [t for t in texts if t.strip() and not signs & set(t) and not t.startswith("Not whole")] == []
     assert page.locator("svg:not([aria-hidden]):not([aria-label])").count() == 0
