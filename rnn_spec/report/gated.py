@@ -24,6 +24,10 @@ class Changed(msgspec.Struct):
     id: str
     verdict: str
     line: str
+    clause: str | None = None
+    advice: str | None = None
+    accepted: str | None = None
+    better: bool = False
 
 
 class Cause(msgspec.Struct):
@@ -49,8 +53,8 @@ class Gated(msgspec.Struct):
     target: Side
     passes: bool
     summary: str
-    causes: list[Cause]
     changes: list[Changed]
+    causes: list[Cause] = []
     fail_on: list[str] = []
     problems: list[str] = []
     notes: list[str] = []
@@ -94,6 +98,8 @@ def read(path: Path) -> Gated:
         found = msgspec.json.decode(path.read_bytes(), type=Gated)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise ResultsError(f"{path} is not what `rnn-spec gate --json` writes: {e}") from e
+    if not found.causes:  # an earlier gate's: each change is a cause of its own
+        found.causes = [_alone(change, found.fail_on) for change in found.changes]
     told = {change.id for change in found.changes}
     for i, cause in enumerate(found.causes):
         if lost := [id for id in cause.changes if id not in told]:
@@ -106,3 +112,11 @@ def read(path: Path) -> Gated:
             f"{path} is not what `rnn-spec gate --json` writes: it passes, and a cause fails it"
         )
     return found
+
+
+def _alone(c: Changed, fail_on: list[str]) -> Cause:
+    fails = c.verdict in fail_on and not (c.accepted or c.better)
+    return Cause(
+        c.id, c.verdict, c.line, [c.id], c.advice or "", fails, c.better, c.accepted or "",
+        clauses=[c.clause] if c.clause else [],
+    )  # fmt: skip
