@@ -55,7 +55,7 @@ def site(folder: Path) -> None:
 
     For example: rnn-spec site public
     """
-    in_checkout(files.CHECKOUT)
+    in_checkout(Path("the site"))
     made = Site(files.CHECKOUT)
     try:
         for place, text in made.pages():

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urljoin
 import pytest
 from click.testing import CliRunner
 
+from rnn_spec import files
 from rnn_spec.cli import main
 from rnn_spec.faults import FAULTS
 from rnn_spec.judge.known import known
@@ -108,3 +109,16 @@ def test_the_command_writes_it_and_says_where(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["site", str(tmp_path / "taken" / "x")])
     assert done.exit_code == 2
     assert "cannot be written" in done.output
+
+
+def test_where_it_is_installed_it_says_that_it_needs_a_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The documents and the committed results do not ship."""
+    monkeypatch.setattr(files, "CHECKOUT", tmp_path)
+
+    done = CliRunner().invoke(main, ["site", str(tmp_path / "public")])
+
+    assert done.exit_code == 2
+    assert "Error: the site belongs to rnn-spec's repository" in done.output
+    assert not (tmp_path / "public").exists()
