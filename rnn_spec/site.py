@@ -198,8 +198,8 @@ class Site:
 
     def of_history(self) -> Iterator[tuple[str, str]]:
         """The picture, and a page for each release."""
-        sections = re.split(r"^## (?=\d)", changes.document(self.archive), flags=re.MULTILINE)[1:]
-        of = {text.partition("\n")[0].strip(): text.partition("\n")[2] for text in sections}
+        recorded = changes.changes(self.archive)
+        of = {release: "\n".join(changes.section(found)) for release, found in recorded.items()}
         yield self.page("history/index.html", "History", "site_history.html", releases=list(of))
         for release, text in of.items():
             body = self.rendered("docs/history.md", "history/x.html", text)

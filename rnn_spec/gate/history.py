@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import tomllib
 from collections import Counter
 from functools import cache
@@ -30,19 +31,23 @@ T = TypeVar("T")
 
 HISTORY = files.CHECKOUT / "docs" / "history.md"
 COUNTED = ("numerics", "streams", "wording")
-"""The verdicts whose changes the document counts; the others it tells."""
+"""The verdicts whose changes are counted, where the others are told."""
 ALIKE = 4
 """How many questions with one and the same change are named."""
+
+MATTERS = ("conformance", "behaviour", "beyond", "checkpoints")
+"""The verdicts of which the document tells what mattered."""
+TOLD, LONGEST = 6, 200
+"""How many changes the document tells of a release, and in how many characters each."""
 
 INTRODUCTION = """\
 # What changed in torch.nn.RNN, from {first} to {last}
 
 `rnn-spec regenerate` makes this file from the recordings in `fixtures/torch/`: {questions} questions of the
 suite with its checks, as in `rnn-spec check torch@PYTHON`, and {experiments} experiments, in {releases}
-releases, on one CPU.
-A section tells what changed between a release and the one before it in the table; what moved within the error
-bound, seeded streams and wording are only counted: `rnn-spec history ID` shows them, and `rnn-spec gate`
-compares any two releases.
+releases, on one CPU. It tells what mattered between a release and the one before it in the table.
+`rnn-spec gate --from A --to B --recorded` tells it all, of any two; `rnn-spec history ID` of one clause,
+question or experiment; and `rnn-spec report --history` draws which clause holds since when.
 """
 
 
@@ -130,12 +135,17 @@ def clause_in_turn(archive: Archive, id: str) -> Iterator[tuple[str, str]]:
         yield first if first == last else f"{first} to {last}", word
 
 
-def document(archive: Archive) -> str:
-    """docs/history.md."""
-    order = archive.order
-    changes = {
-        b: compare(archive.recording(a), archive.recording(b), EXPERIMENTS) for a, b in pairwise(order)
+def changes(archive: Archive) -> dict[str, list[Change]]:
+    """What changed in each release, against the one before it on record."""
+    return {
+        b: compare(archive.recording(a), archive.recording(b), EXPERIMENTS)
+        for a, b in pairwise(archive.order)
     }
+
+
+def document(archive: Archive) -> str:
+    """docs/history.md: what mattered."""
+    order, found = archive.order, changes(archive)
     text = INTRODUCTION.format(
         first=order[0],
         last=order[-1],
@@ -143,10 +153,46 @@ def document(archive: Archive) -> str:
         experiments=len(archive.experiments),
         questions=len(archive.attempts) + len(archive.cases),
     )
-    lines = [*text.splitlines(), "", *overview(archive, changes), "", *clauses_held(archive)]
-    for release in reversed(changes):
-        lines += ["", f"## {release}", "", *section(changes[release])]
+    lines = [*text.splitlines(), "", *overview(archive, found), "", *clauses_held(archive)]
+    for before, release in reversed([*pairwise(order)]):
+        lines += ["", f"## {release}", "", *brief(archive, before, release, found[release])]
     return "\n".join(lines) + "\n"
+
+
+def brief(archive: Archive, before: str, release: str, found: list[Change]) -> Iterator[str]:
+    """What mattered in a release: clauses that newly hold or fail, then what else changed, gravest first."""
+    then, now = (archive.recording(r).clauses for r in (before, release))
+    both = [id for id in clauses() if id in then and id in now]
+    for title, ids in (
+        ("Holds from here", [id for id in both if then[id].failed and not now[id].failed]),
+        ("No longer holds", [id for id in both if now[id].failed and not then[id].failed]),
+    ):
+        if ids:
+            yield f"- {title}: {', '.join(ids)}."
+    alike: dict[str, list[Change]] = {}
+    for change in sorted(found, key=lambda c: list(VERDICTS).index(c.verdict)):
+        if change.verdict in MATTERS and not change.better and change.id != change.clause:
+            alike.setdefault(outcome(change), []).append(change)
+    told = [*alike.values()]
+    for same in told[:TOLD]:
+        said = re.sub("now accepted: .*", "now accepted", outcome(same[0]))
+        said = textwrap.shorten(said, LONGEST, placeholder=" ...")
+        more = f" and {len(same) - 1} more" if len(same) > 1 else ""
+        yield f"- `{same[0].id}`{more}: {escaped(said)} {_linked(same)}".rstrip()
+    if (left := len(told) - TOLD) > 0:
+        yield f"- And {left} more of the same weight."
+    counts = Counter(change.verdict for change in found)
+    counted = ", ".join(f"{verdict} {counts[verdict]}" for verdict in VERDICTS if counts[verdict])
+    yield f"- All of it: {counted}." if counted else "- Nothing changed."
+    shown = {change.id for same in told[:TOLD] for change in same}
+    if urls := _linked(change for change in found if change.id not in shown):
+        yield f"- More of it came of {urls}."
+
+
+def _linked(found: Iterable[Change]) -> str:
+    """The pull requests that some changes came of, each as a link."""
+    urls = dict.fromkeys(link.url for change in found for link in links() if link.fits(change))
+    return ", ".join(f"[#{url.rpartition('/')[2]}]({url})" for url in urls)
 
 
 def overview(archive: Archive, changes: dict[str, list[Change]]) -> Iterator[str]:
