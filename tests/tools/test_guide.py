@@ -19,7 +19,8 @@ from rnn_spec.questions.records import LEVELS
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```console\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
-INSTALL, PYTHON, PYTHON_WORKER, CPP, JAVASCRIPT, KNOWN, FILES = BLOCKS
+INSTALL, PYTHON, PYTHON_WORKER, CPP, JAVASCRIPT, MEND, KNOWN, FILES = BLOCKS
+TRANSCRIPTS = re.findall(r"^    ((?:smoke|diagnosis): .*(?:\n    .*)*)", GUIDE, re.MULTILINE)
 (FAILURES,) = re.findall(r"^```toml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
 
 
@@ -72,6 +73,48 @@ def test_a_known_failure_is_expected(tmp_path: Path, path: str) -> None:
     said = run(KNOWN, tmp_path, path)
 
     assert re.search(r"conforms: \d+ checks passed, \d+ fail as known", said)
+
+
+TURNED = """
+from dataclasses import replace
+
+from rnn_spec.subjects.spec import SpecSubject
+
+
+class Turned(SpecSubject):
+    def run(self, case):
+        turned = {n: a.T if n.startswith("weight_hh") else a for n, a in case.parameters.items()}
+        return super().run(replace(case, parameters=turned))
+"""
+
+
+LAYERS = ("check turned:Turned", "check fault:reverse-output-not-flipped --clause DIR")
+"""What judges the layers that the transcripts are of."""
+
+
+@pytest.mark.parametrize(
+    ("transcript", "command"),
+    [*zip(TRANSCRIPTS, LAYERS, strict=True)],
+    ids=["smoke", "diagnosis"],
+)
+def test_what_the_guide_shows_is_said(transcript: str, command: str, tmp_path: Path, path: str) -> None:
+    """A transcript, but for where its lines are broken, is what the command prints of such a layer."""
+    (tmp_path / "turned.py").write_text(TURNED)
+
+    said = run(f"rnn-spec {command} 2>&1 || true", tmp_path, path)
+
+    assert " ".join(transcript.split()) in " ".join(said.split())
+
+
+def test_the_ways_to_mend_are_ways(tmp_path: Path, path: str) -> None:
+    """Each of the commands for who mends a layer judges the guide's own, which has nothing to mend."""
+    run("rnn-spec new-subject my_rnn", tmp_path, path)
+    first, again, some = (line.partition("#")[0] for line in MEND.splitlines())
+
+    said = run(f"{first}\n{again} 2>&1 || test $? -eq 2\n{some}", tmp_path, path)
+
+    assert "there is nothing to ask again" in said
+    assert "those of -k relu" in " ".join(said.split())
 
 
 def test_levels_come_in_their_order() -> None:

@@ -64,6 +64,38 @@ def test_the_help_has_an_example_of_its_command(path: tuple[str, ...]) -> None:
     assert [line for line in examples if not understood(line)] == []
 
 
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHOWN = re.compile(r"(?:^|[ `'/])(rnn-spec [a-z][^`\n]*)")
+"""A command of ours in a page: from its name to the end of the line, or of the code that it is in."""
+
+
+def shown(page: Path) -> list[str]:
+    """The command lines that a page shows, in blocks and in sentences; of a chain the first."""
+    text = re.sub(r"```(?!console).*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    blocks = "\n".join(re.findall(r"```console\n(.*?)```", text, re.DOTALL))
+    spans = re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    lines = [
+        line for part in (blocks, *(" ".join(span.split()) for span in spans)) for line in part.splitlines()
+    ]
+    found = [m[1] for line in lines if not line.lstrip().startswith("#") for m in SHOWN.finditer(line)]
+    whole = [re.split(r"\s+#|&&|\s+>|\|", line)[0] for line in found]
+    return [line.rstrip("'\")") if line.count("'") % 2 or line.count('"') % 2 else line for line in whole]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_shows_commands_that_there_are(page: Path) -> None:
+    """Each command of ours that a page names is one, with options that it has."""
+    assert [line for line in shown(page) if not understood(line)] == []
+
+
+def test_the_pages_show_commands() -> None:
+    """What is looked for in pages is found there, and one that is none is seen."""
+    assert sum(len(shown(page)) for page in PAGES) > len(PAGES)
+    assert not understood("rnn-spec check torch --no-such-option")
+    assert not understood("rnn-spec chekc torch")
+
+
 def test_without_a_command_the_help_is_shown() -> None:
     """`rnn-spec` alone says what there is, each command with a whole sentence."""
     said = CliRunner().invoke(main, [], terminal_width=100).output
