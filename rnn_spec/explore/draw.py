@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rnn_spec.explore.plans import COTANGENTS, UNUSUAL, Before, Plan
 from rnn_spec.questions.ragged import PATTERNS
+from rnn_spec.torch.ways import EXPANDED, MODES, VIEWS, WHAT
 
 if TYPE_CHECKING:
     from rnn_spec.questions.claims import Claims
@@ -166,6 +167,29 @@ def cotangents(draw: Any, claims: Claims, plan: Plan) -> str:
         return ""
     given = [name for name in COTANGENTS if name in claims.cotangents] if len(claims.cotangents) < 2 else None
     return pick(draw, given or tuple(COTANGENTS))
+
+
+def ways(draw: Any, claims: Claims, plan: Plan) -> tuple[str, ...]:
+    """How the call is made, if that can be told: layouts of its tensors, and what autograd does meanwhile."""
+    if "deeds" not in claims.contract or plan.reveals or not chance(draw, 0.3):
+        return ()
+    learns = bool(plan.cotangents)
+    there = dict(zip(WHAT, (True, plan.h_0, bool(plan.lengths), learns, learns), strict=True))
+    found = []
+    for what in WHAT:
+        if there[what] and chance(draw, 0.5):
+            views = (
+                (*VIEWS, *EXPANDED)
+                if plan.values == "generic" and plan.batched and what in WHAT[:2]
+                else VIEWS
+            )
+            found.append(f"lay out {what}: {pick(draw, tuple(views))}")
+    if not plan.cotangents and chance(draw, 0.3):
+        found.append(pick(draw, tuple(MODES)))
+    if plan.cotangents and chance(draw, 0.3):
+        frozen = ["freeze input", *["freeze h_0"] * plan.h_0, "freeze weight_ih", "freeze weight_hh"]
+        found.append(pick(draw, [*frozen, *["freeze bias_ih", "freeze bias_hh"] * plan.bias]))
+    return tuple(found)
 
 
 def before(draw: Any, claims: Claims, plan: Plan) -> tuple[Before, ...]:

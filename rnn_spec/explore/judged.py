@@ -15,9 +15,11 @@ from rnn_spec.explore import crowds
 from rnn_spec.judge import stepwise
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity
+from rnn_spec.judge.contract import learns, obeys
 from rnn_spec.judge.session import NotClaimed, Unsupported
 from rnn_spec.questions.ragged import axes
 from rnn_spec.spec.catalogue import clauses
+from rnn_spec.torch.ways import LAYOUTS, WAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,6 +103,16 @@ def again(check: Check, case: Case) -> None:
         check.equal(name, got, first[name])
 
 
+def state(check: Check, case: Case) -> None:
+    """Forward is what the spec makes of the parameters that are shown, and gradients arrive where they may.
+
+    So after whatever was done to the layer, and where some of the tensors are frozen.
+    """
+    obeys(check, case)
+    if case.cotangents is not None:
+        learns(check, case)
+
+
 @dataclass(frozen=True)
 class Aspect:
     """How an answer is looked at, of which questions, and which clause speaks of what differs."""
@@ -116,7 +128,7 @@ def spoken_of(case: Case, array: str) -> Iterator[str]:
     if kind == "grad":
         yield from ("PCK-11",) * (case.lengths is not None) + ("GRD-13",) * case.dropping
         yield {"input": "GRD-01", "h_0": "GRD-02"}.get(name, "GRD-03")
-    if any(deed.startswith("lay out ") for deed in case.deeds):
+    if any(deed in LAYOUTS for deed in case.deeds):
         yield "EDG-09"
     if case.calls:
         yield "DET-03"
@@ -143,15 +155,32 @@ def told(case: Case, array: str) -> Iterator[str]:
     yield FIRST
 
 
+def obeyed(case: Case, array: str) -> Iterator[str]:
+    """The clauses of what is done to a layer, and of what is frozen."""
+    if any(deed.startswith("freeze ") for deed in case.deeds):
+        yield "GRD-09"
+    yield "STA-02" if array.startswith("grad") else "STA-01"
+
+
+def changed(case: Case) -> bool:
+    """Whether something was done to the layer, or frozen, and not to the call alone."""
+    return any(deed not in WAYS for deed in case.deeds)
+
+
+def asked_plainly(case: Case) -> bool:
+    """Whether the answer is that of the case's own parameters, and every gradient is to arrive."""
+    return not changed(case)
+
+
 def one_layer(case: Case) -> bool:
     """Whether every step of the answer can be looked at from the one before."""
-    return case.config.num_layers == 1 and axes_of(case)[0] > 1
+    return not changed(case) and case.config.num_layers == 1 and axes_of(case)[0] > 1
 
 
 def shown_earlier(case: Case) -> bool:
     """Whether the earlier calls' answers can be told: where some dropped, the weights have to show what."""
     p, dropped = case.config.dropout, any(call.training for call in case.calls) and case.config.num_layers > 1
-    return bool(case.calls) and (case.training or not dropped or p in (0, 1))
+    return bool(case.calls) and not case.deeds and (case.training or not dropped or p in (0, 1))
 
 
 def axes_of(case: Case) -> tuple[int, int]:
@@ -163,11 +192,16 @@ def axes_of(case: Case) -> tuple[int, int]:
 
 
 PLAIN = {
-    "numbers": Aspect(numbers, lambda case: True, spoken_of),
+    "numbers": Aspect(numbers, asked_plainly, spoken_of),
+    "state": Aspect(state, changed, obeyed),
     "steps": Aspect(steps, one_layer, always("REC-05")),
-    "facts": Aspect(facts, lambda case: True, told),
+    "facts": Aspect(facts, asked_plainly, told),
     "earlier": Aspect(earlier, shown_earlier, always("DET-03")),
-    "again": Aspect(again, lambda case: not case.dropping and case.input.size < 2000, always("DET-01")),
+    "again": Aspect(
+        again,
+        lambda case: not case.dropping and not changed(case) and case.input.size < 2000,
+        always("DET-01"),
+    ),
 }
 """What is looked at in the answer to a plain question, in this order."""
 ASPECTS = {**PLAIN, "masks": Aspect(crowds.judge, lambda case: True, crowds.clause)}

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnn_spec.faults import FAULTS
+from rnn_spec.faults import FAULTS, PLACES
 from rnn_spec.faults.base import MODULE
 from rnn_spec.judge.session import Session
-from rnn_spec.lineup.suspects import Right, Suspect
+from rnn_spec.lineup.faulty import faulty_module
+from rnn_spec.lineup.suspects import Right, Suspect, differences, farthest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rnn_spec.explore.judged import Find
+    from rnn_spec.faults import Fault
     from rnn_spec.lineup.suspects import Answered
     from rnn_spec.questions.records import Case
     from rnn_spec.subjects.base import Subject
@@ -31,20 +33,23 @@ def sentences(find: Find, subject: Subject) -> list[str]:
     answered = [a for case in (find.case, *beside(find.case)) if (a := right.answered(session, case))]
     if not answered or answered[0].conforms:
         return []
-    suspects = (Suspect((fault,), right) for fault in FAULTS.values() if fault.of != MODULE)
-    found = [s.faults[0] for s in suspects if fits(s, answered)]
+    ways = bool(find.case.deeds)  # which a module has, and the spec has not
+    found = [
+        f for f in (FAULTS | PLACES).values() if (f.of == MODULE) == ways and reproduces(f, answered, right)
+    ]
     if not found:
         return ["behaves like no named fault"]
-    more = f" ({len(found) - MOST} more are not told apart)" if len(found) > MOST else ""
-    return [f"behaves as if: {fault.sentence.rstrip('.')} ({fault.name})" for fault in found[:MOST]] + (
-        [more.strip(" ()")] if more else []
-    )
+    more = [f"{len(found) - MOST} more are not told apart"] * (len(found) > MOST)
+    return [f"behaves as if: {f.sentence.rstrip('.')} ({f.name})" for f in found[:MOST]] + more
 
 
-def fits(suspect: Suspect, answered: list[Answered]) -> bool:
-    """Whether a suspect reproduces all answers, the wrong one first."""
+def reproduces(fault: Fault, answered: list[Answered], right: Right) -> bool:
+    """Whether the spec, or torch, with a fault gives all answers, the wrong one first."""
     try:
-        return all(map(suspect.fits, answered))
+        if fault.of != MODULE:
+            return all(map(Suspect((fault,), right).fits, answered))
+        other = Session(faulty_module(fault))
+        return all(farthest(differences(a, other.answer(a.case), ())) <= 1 for a in answered)
     except Exception:  # a fault may not be able to answer what was found
         return False
 
@@ -59,6 +64,8 @@ def beside(case: Case) -> Iterator[Case]:
         yield replace(case, id=f"{case.id}~noh0", h_0=None)
     if case.lengths is not None:
         yield replace(case, id=f"{case.id}~padded", lengths=None)
+    if case.deeds:
+        yield replace(case, id=f"{case.id}~plainly", earlier=case.calls)
     if case.calls:
         yield replace(case, id=f"{case.id}~alone", earlier=case.deeds)
     for name, value in case.parameters.items():

@@ -104,8 +104,8 @@ class Search:
     broken: BaseException | None = None
 
     def __post_init__(self) -> None:
-        """The clock runs from now."""
-        self.begun = time.monotonic()
+        """The clock runs from now; `hit` is when the last find was seen first."""
+        self.begun = self.hit = time.monotonic()
 
     @property
     def over(self) -> bool:
@@ -208,6 +208,7 @@ class Hunt:
         found = self.search.judge(self.kind, plan)
         if found is None or found.kind in self.search.seen:
             return None
-        self.target, self.until = found, time.monotonic() + SECONDS
+        self.search.hit = time.monotonic()
+        self.target, self.until = found, self.search.hit + SECONDS
         self.most = len(self.tried) + SHRINKING
         return found

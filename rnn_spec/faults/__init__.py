@@ -1,4 +1,4 @@
-"""Named faults, by area; see `base`. Importing this package registers them all in FAULTS."""
+"""Named faults, by area; see `base`. Importing this package registers them all, those of place in PLACES."""
 
 from rnn_spec.faults import (
     constructor,
@@ -10,13 +10,15 @@ from rnn_spec.faults import (
     layout,
     lifetime,
     packed,
+    place,
     precision,
     recurrence,
 )
-from rnn_spec.faults.base import FAULTS, Fault
+from rnn_spec.faults.base import FAULTS, PLACES, Fault
 
 __all__ = [
     "FAULTS",
+    "PLACES",
     "Fault",
     "constructor",
     "determinism",
@@ -27,6 +29,7 @@ __all__ = [
     "layout",
     "lifetime",
     "packed",
+    "place",
     "precision",
     "recurrence",
 ]

@@ -32,15 +32,19 @@ class Fault:
 
 
 FAULTS: dict[str, Fault] = {}
+PLACES: dict[str, Fault] = {}
+"""Faults of place (`rnn_spec.faults.place`), which the search has to find, and the suite need not."""
 
 
-def row(of: str, name: str, clause: str, sentence: str, /, **steps: Any) -> None:
+def row(
+    of: str, name: str, clause: str, sentence: str, /, among: dict[str, Fault] = FAULTS, **steps: Any
+) -> None:
     """Register a fault: the one keyword is the step's name, its value what stands in for the step."""
-    if name in FAULTS:
+    if name in FAULTS or name in PLACES:
         raise ValueError(f"two faults are called {name!r}")
     ((step, wrong),) = steps.items()
     replacement = wrong.of(step) if isinstance(wrong, then) else wrong
-    FAULTS[name] = Fault(name, clause, sentence, of, step, replacement)
+    among[name] = Fault(name, clause, sentence, of, step, replacement)
 
 
 model, adjoint, layer, module = (partial(row, of) for of in (MODEL, ADJOINT, LAYER, MODULE))

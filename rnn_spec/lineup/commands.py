@@ -67,7 +67,7 @@ def faults(names: tuple[str, ...], processes: int, named: bool, whole: bool, kee
 
     try:
         chosen = [find_fault(name).name for name in names or FAULTS]
-        if any(FAULTS[name].of == MODULE for name in chosen):
+        if any(find_fault(name).of == MODULE for name in chosen):
             load("torch")
     except SubjectError as e:
         raise CouldNotRun(str(e)) from e

@@ -9,7 +9,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from rnn_spec.faults import FAULTS
+from rnn_spec.faults import FAULTS, PLACES
 from rnn_spec.faults.base import ADJOINT, LAYER, MODEL, MODULE
 from rnn_spec.spec.gradient import Adjoint
 from rnn_spec.spec.model import RNN
@@ -30,11 +30,12 @@ def find(name: str = "") -> Subject:
 
 def find_fault(name: str) -> Fault:
     """The fault of a name; SubjectError with a sentence where there is none."""
-    if name not in FAULTS:
-        near = get_close_matches(name, FAULTS, 3, 0.3)
+    known = FAULTS | PLACES
+    if name not in known:
+        near = get_close_matches(name, known, 3, 0.3)
         hint = f": did you mean {' or '.join(near)}?" if near else ""
         raise SubjectError(f"no fault is called {name!r}{hint}")
-    return FAULTS[name]
+    return known[name]
 
 
 def faulty(fault: Fault) -> Subject:
@@ -73,7 +74,11 @@ class Steps(SpecSubject):
         self.called: dict[str, set[tuple[str, str]]] = {}
         self.now: set[tuple[str, str]] = set()
         model, adjoint, layer = (
-            type(cls.__name__, (cls,), {f.step: self.noted(cls, f) for f in FAULTS.values() if f.of == of})
+            type(
+                cls.__name__,
+                (cls,),
+                {f.step: self.noted(cls, f) for f in (FAULTS | PLACES).values() if f.of == of},
+            )
             for of, cls in ((MODEL, RNN), (ADJOINT, Adjoint), (LAYER, Steps))
         )
         self.__class__ = type("Steps", (layer,), {"model": model, "adjoint": adjoint})

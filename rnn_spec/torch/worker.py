@@ -17,13 +17,14 @@ import numpy as np
 import torch
 
 if __package__:
-    from rnn_spec.torch import attempted, needs, routes, singles
+    from rnn_spec.torch import attempted, needs, routes, singles, ways
 else:  # a program, which another Python runs, maybe from elsewhere
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     import attempted
     import needs
     import routes
     import singles
+    import ways
 
 
 def version():
@@ -95,7 +96,7 @@ def aliases(tensors):
     return tuple(shared)
 
 
-def forward(call, case, x, h_0):
+def forward(call, case, x, h_0, deeds=()):
     """Make the call, packed and unpacked again where the case has lengths."""
     arguments = () if h_0 is None else (h_0,)
     if case["lengths"] is None:
@@ -104,6 +105,8 @@ def forward(call, case, x, h_0):
     pack, pad = torch.nn.utils.rnn.pack_padded_sequence, torch.nn.utils.rnn.pad_packed_sequence
     lengths = torch.tensor([int(n) for n in case["lengths"]])
     packed = pack(x, lengths, batch_first=batch_first, enforce_sorted=False)
+    if any(deed.startswith("lay out packed data") for deed in deeds):
+        packed = type(packed)(ways.laid(deeds, "packed data", packed.data), *packed[1:])
     output, h_n = call(packed, *arguments)
     return pad(output, batch_first=batch_first, total_length=x.shape[1 if batch_first else 0])[0], h_n
 
@@ -121,7 +124,7 @@ def lacking(case, cls):
 
 TAKE, LEAVE = "take the route", "leave the route"
 FROZEN = {"freeze input": "input", "freeze h_0": "h_0"}
-DEEDS = {TAKE, LEAVE} | set(FROZEN) | set(singles.DEEDS) | set(singles.ANEW)
+DEEDS = {TAKE, LEAVE} | set(FROZEN) | set(singles.DEEDS) | set(singles.ANEW) | ways.WAYS
 
 
 class Asked:
@@ -156,8 +159,8 @@ class Asked:
         leaves.update(self.rnn.named_parameters())
         random = torch.get_rng_state()
         if case["cotangents"] is None:
-            with torch.no_grad():
-                results, gradients = forward(self.call, case, x, h_0), {}
+            with ways.mode(self.deeds):
+                results, gradients = forward(self.call, case, x, h_0, self.deeds), {}
         else:
             results, gradients = self.learn(leaves, x, h_0)
         warned = told(caught)  # looking at the answer, below, may warn, too
@@ -171,8 +174,12 @@ class Asked:
         dtype = self.case["dtype"]
         if self.deeds:
             dtype = next((str(value.dtype)[6:] for _, value in self.shown()), dtype)
-        h_0 = None if call["h_0"] is None else tensor(call["h_0"], dtype, self.device)
-        return tensor(call["input"], dtype, self.device), h_0
+        given = [None if x is None else tensor(x, dtype, self.device) for x in (call["input"], call["h_0"])]
+        if call is self.case:
+            given = [
+                x if x is None else ways.laid(self.deeds, what, x) for what, x in zip(("input", "h_0"), given)
+            ]
+        return tuple(given)
 
     def shown(self):
         """The parameters by name as the module shows them: computed ones as computed now."""
@@ -209,7 +216,7 @@ class Asked:
                 self.rnn = self.route.owner(self.rnn, given)
         elif deed == LEAVE:
             self.rnn, self.route, self.program = self.built, None, None
-        elif deed not in FROZEN:
+        elif deed not in FROZEN and deed not in ways.WAYS:
             self.rnn, facts = singles.done(self.rnn, deed, self.new)
             self.facts.update(facts)
 
@@ -225,7 +232,7 @@ class Asked:
         for name in ("input", "h_0") if self.deeds else leaves:
             if name in leaves and name not in frozen:
                 leaves[name].requires_grad_()
-        results = forward(self.call, self.case, x, h_0)
+        results = forward(self.call, self.case, x, h_0, self.deeds)
         self.phase = "backward"
         if not self.deeds:
             given = [tensor(wanted[name], dtype, self.device) for name in ("output", "h_n")]
@@ -234,7 +241,8 @@ class Asked:
         for t in leaves.values():  # what arrives where, after whatever was done
             t.grad = None
         given = [
-            tensor(wanted[name], dtype, self.device).to(r) for name, r in zip(("output", "h_n"), results)
+            ways.laid(self.deeds, "cotangent of " + name, tensor(wanted[name], dtype, self.device).to(r))
+            for name, r in zip(("output", "h_n"), results)
         ]
         torch.autograd.backward(list(results), given, retain_graph=True)
         self.facts["derivatives"] = singles.derivatives(self.rnn, dict(self.shown()))
