@@ -60,7 +60,7 @@ def named(name: str, found: Any, subject: Any) -> bool:
 def places(names: tuple[str, ...], processes: int, seed: int, minutes: float, keep: Path | None) -> None:
     """Search for each fault of place (all of them, or NAMES)."""
     chosen, rows = names or tuple(PLACES), []
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with settled(), ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for row in pool.map(partial(measured, seed=seed, seconds=60 * minutes), chosen):
             rows.append(row)
             click.echo(json.dumps(row))

@@ -226,11 +226,6 @@ layer("place-features-past-64-kept", "DRP-06", "Features past the 64th are never
       mask=masks(lambda self, m, shape, p: m | (np.arange(shape[-1]) >= 64)))
 layer("place-last-of-mask-kept", "DRP-06", "The elements past the last multiple of 64 are never dropped.",
       mask=masks(lambda self, m, shape, p: m | (np.arange(m.size) >= m.size // 64 * 64).reshape(m.shape)))
-layer("place-one-mask-past-three-layers", "DRP-07",
-      "With four layers or more every layer has the first's mask.",
-      call=lambda self, rnn, config, *given: one_mask(self, rnn, config, *given))
-
-
 def one_mask(self: Any, rnn: Any, config: Any, input: Any, h_0: Any, training: Any, ends: Any = None) -> Any:
     """A call in which all layers share a mask, if there are four or more."""
     own = self.drawn
@@ -242,6 +237,10 @@ def one_mask(self: Any, rnn: Any, config: Any, input: Any, h_0: Any, training: A
     finally:
         self.drawn = own
 
+
+layer("place-one-mask-past-three-layers", "DRP-07",
+      "With four layers or more every layer has the first's mask.",
+      call=one_mask)
 
 # -- of lengths ---------------------------------------------------------------------------------
 

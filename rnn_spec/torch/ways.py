@@ -1,8 +1,8 @@
 """How a call is made: how its tensors lie in memory, and what autograd does meanwhile. Python 3.6 syntax.
 
-A way is a deed of the call and none of the layer: ``lay out input: transposed``, ``under inference_mode``. The
-numbers are what they were, so the answer is, too. An argument that is expanded repeats its first slice, so
-that the case's numbers have to do so.
+A way is a deed of the call and none of the layer: ``lay out input: transposed``, ``under inference_mode``.
+The numbers are what they were, so the answer is, too. An argument that is expanded repeats its first slice,
+so that the case's numbers have to do so.
 """
 
 if __package__:
