@@ -15,12 +15,19 @@ from hypothesis import strategies as st
 
 from rnn_spec.explore.plans import COTANGENTS, UNUSUAL, Before, Plan
 from rnn_spec.questions.ragged import PATTERNS
+from rnn_spec.torch.deeds import CHANGED, KEPT, LAWFUL
 from rnn_spec.torch.ways import EXPANDED, MODES, VIEWS, WHAT
 
 if TYPE_CHECKING:
     from rnn_spec.questions.claims import Claims
 
 T = TypeVar("T")
+LAST = ("hooks", "plain tensors", "buffers")
+"""Deeds that leave what cannot be pickled, or no parameter."""
+FOLLOWED = tuple(deed for deed in (*KEPT, *CHANGED) if deed not in LAST)
+"""Deeds after which anything may be done: every parameter is one still, of its own dtype."""
+ENDING = tuple(deed for deed in LAWFUL if deed not in FOLLOWED)
+"""Those that come last, if at all."""
 
 FINE = 1 << 7
 """Into how many parts a fraction divides its interval: Hypothesis draws from so few with equal chances."""
@@ -190,6 +197,30 @@ def ways(draw: Any, claims: Claims, plan: Plan) -> tuple[str, ...]:
         frozen = ["freeze input", *["freeze h_0"] * plan.h_0, "freeze weight_ih", "freeze weight_hh"]
         found.append(pick(draw, [*frozen, *["freeze bias_ih", "freeze bias_hh"] * plan.bias]))
     return tuple(found)
+
+
+@st.composite
+def lived(draw: Any, claims: Claims) -> Plan:
+    """Small layers to which things are done, one after the other, with calls between; asked in float64.
+
+    Deeds that leave a layer in another dtype come last, for what is asked then is of that one.
+    """
+    both = "bidirectional" in claims.levels and chance(draw, 0.4)
+    plan = Plan(
+        seq_len=whole(draw, 1, 5), batch=whole(draw, 1, 4), input_size=whole(draw, 1, 6),
+        hidden_size=whole(draw, 1, 6), num_layers=pick(draw, (1, 2, 3)), bidirectional=both,
+        nonlinearity=pick(draw, ("tanh", "relu")), batch_first=chance(draw, 0.3), h_0=not chance(draw, 0.3),
+        training=chance(draw, 0.3), dtype="float64",
+        cotangents="both" if "gradients" in claims.levels and chance(draw, 0.6) else "",
+    )  # fmt: skip
+    done: list[Any] = []
+    for _ in range(whole(draw, 1, 3)):
+        done.append(pick(draw, FOLLOWED))
+        if chance(draw, 0.4):
+            done.append(Before(whole(draw, 1, 6), whole(draw, 1, 5), chance(draw, 0.5)))
+    if chance(draw, 0.4):
+        done[-1:] = [pick(draw, ENDING)]
+    return replace(plan, earlier=tuple(done))
 
 
 def before(draw: Any, claims: Claims, plan: Plan) -> tuple[Before, ...]:

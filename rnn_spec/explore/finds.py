@@ -11,6 +11,7 @@ from rnn_spec.explore import judged
 from rnn_spec.far import wire
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.session import Session
+from rnn_spec.questions.records import Attempt
 from rnn_spec.report import question, reproduction
 from rnn_spec.spec.catalogue import clauses
 
@@ -32,6 +33,8 @@ def keep(find: Find, subject: str, version: str, folder: Path) -> list[Path]:
     """Write what asks a find again, and for torch a script that needs nothing of ours: the files, if any."""
     name = re.sub(r"[^A-Za-z0-9_.~-]+", "_", f"{find.clause}-{find.case.id}")[:LONGEST]
     asked = question.of(find.check, find.id, subject, find.difference)
+    if isinstance(find.case, Attempt):
+        asked = question.Question(1, subject, find.clause, find.id, find.difference, attempt=find.case)
     written = []
     if asked is not None and len(text := wire.encode(asked)) <= question.LARGEST:
         written.append(folder / FOLDER / f"{name}.json")
@@ -67,12 +70,12 @@ def aspect(asked: Question) -> str:
 
 def again(asked: Question, subject: Subject) -> Find | None:
     """What is wrong with the answer to a question that was found before; None if nothing is any more."""
-    return judged.find(Session(subject), asked.case, aspect(asked))
+    return judged.find(Session(subject), asked.asked, aspect(asked))
 
 
 def judge(asked: Question, session: Session) -> None:
     """Judge a find as it was judged; raises as a check does."""
-    judged.ASPECTS[aspect(asked)].judge(Check(clauses()[asked.clause], session), asked.case)
+    judged.ASPECTS[aspect(asked)].judge(Check(clauses()[asked.clause], session), asked.asked)
 
 
 def command(path: Path, subject: str) -> str:

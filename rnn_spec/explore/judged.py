@@ -7,11 +7,11 @@ step before, where the bound that is carried through time may say nothing. What 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_spec.explore import crowds
+from rnn_spec.explore import crowds, edits
 from rnn_spec.judge import stepwise
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity
@@ -19,13 +19,14 @@ from rnn_spec.judge.contract import learns, obeys
 from rnn_spec.judge.session import NotClaimed, Unsupported
 from rnn_spec.questions.ragged import axes
 from rnn_spec.spec.catalogue import clauses
+from rnn_spec.torch.deeds import LAWFUL
 from rnn_spec.torch.ways import LAYOUTS, WAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rnn_spec.judge.session import Session
-    from rnn_spec.questions.records import Case
+    from rnn_spec.questions.records import Attempt, Case
 
 PREFIX = "explore"
 """The module in the ids of these checks: ``explore::numbers[T1-N1-...]``."""
@@ -42,7 +43,12 @@ class Find:
     difference: str
     kind: str
     check: Check = field(compare=False)
-    case: Case = field(compare=False)
+    case: Case | Attempt = field(compare=False)
+
+    @property
+    def known_by(self) -> tuple[str, ...]:
+        """The ids of the checks by which it is recognised, if it is known."""
+        return (self.id, *ASPECTS[self.aspect].like(self.case))
 
     @property
     def id(self) -> str:
@@ -115,11 +121,15 @@ def state(check: Check, case: Case) -> None:
 
 @dataclass(frozen=True)
 class Aspect:
-    """How an answer is looked at, of which questions, and which clause speaks of what differs."""
+    """How an answer is looked at, of which questions, and which clause speaks of what differs.
 
-    judge: Callable[[Check, Case], None]
-    of: Callable[[Case], bool]
-    clause: Callable[[Case, str], Iterator[str]]
+    `like` are the ids of checks of the suite that would fail just so, by which what is known is recognised.
+    """
+
+    judge: Callable[[Check, Any], None]
+    of: Callable[[Any], bool]
+    clause: Callable[[Any, str], Iterator[str]]
+    like: Callable[[Any], tuple[str, ...]] = lambda question: ()
 
 
 def spoken_of(case: Case, array: str) -> Iterator[str]:
@@ -162,6 +172,12 @@ def obeyed(case: Case, array: str) -> Iterator[str]:
     yield "STA-02" if array.startswith("grad") else "STA-01"
 
 
+def done(case: Case) -> tuple[str, ...]:
+    """The check of each deed that is done to the layer."""
+    test = "test_state.py::test_forward_uses_current_parameters"
+    return tuple(f"{test}[{deed}-{PREFIX}]" for deed in case.deeds if deed in LAWFUL)
+
+
 def changed(case: Case) -> bool:
     """Whether something was done to the layer, or frozen, and not to the call alone."""
     return any(deed not in WAYS for deed in case.deeds)
@@ -193,7 +209,7 @@ def axes_of(case: Case) -> tuple[int, int]:
 
 PLAIN = {
     "numbers": Aspect(numbers, asked_plainly, spoken_of),
-    "state": Aspect(state, changed, obeyed),
+    "state": Aspect(state, changed, obeyed, done),
     "steps": Aspect(steps, one_layer, always("REC-05")),
     "facts": Aspect(facts, asked_plainly, told),
     "earlier": Aspect(earlier, shown_earlier, always("DET-03")),
@@ -204,11 +220,15 @@ PLAIN = {
     ),
 }
 """What is looked at in the answer to a plain question, in this order."""
-ASPECTS = {**PLAIN, "masks": Aspect(crowds.judge, lambda case: True, crowds.clause)}
-"""Every aspect by its name; of a crowd the masks alone are."""
+ASPECTS = {
+    **PLAIN,
+    "masks": Aspect(crowds.judge, lambda case: True, crowds.clause),
+    "refused": Aspect(edits.judge, lambda attempt: True, edits.clause, edits.like),
+}
+"""Every aspect by its name: of a crowd the masks alone are judged, of an attempt whether it is refused."""
 
 
-def find(session: Session, case: Case, *names: str) -> Find | None:
+def find(session: Session, case: Case | Attempt, *names: str) -> Find | None:
     """What is first wrong with the answer to a case, in these aspects or in PLAIN; None if nothing."""
     for name in names or PLAIN:
         aspect = ASPECTS[name]
@@ -227,7 +247,7 @@ def find(session: Session, case: Case, *names: str) -> Find | None:
     return None
 
 
-def found(name: str, check: Check, case: Case, difference: str, array: str) -> Find:
+def found(name: str, check: Check, case: Case | Attempt, difference: str, array: str) -> Find:
     """What is wrong, under the first clause that the subject is held to."""
     spoken = (clauses()[id] for id in ASPECTS[name].clause(case, array))
     check.clause = next(clause for clause in spoken if check.claims.without(clause) is None)

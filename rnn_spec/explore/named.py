@@ -12,6 +12,7 @@ from rnn_spec.faults.base import MODULE
 from rnn_spec.judge.session import Session
 from rnn_spec.lineup.faulty import faulty_module
 from rnn_spec.lineup.suspects import Right, Suspect, differences, farthest
+from rnn_spec.questions.records import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,8 @@ MOST = 4
 @np.errstate(all="ignore")
 def sentences(find: Find, subject: Subject) -> list[str]:
     """The faults that answer as the subject does, to the question found and to those beside it."""
+    if isinstance(find.case, Attempt):
+        return []
     right, session = Right(), Session(subject)
     answered = [a for case in (find.case, *beside(find.case)) if (a := right.answered(session, case))]
     if not answered or answered[0].conforms:

@@ -41,7 +41,8 @@ class Plan:
     """What a Case is; the values that stand here are the simplest.
 
     `lengths` is a pattern of `ragged.PATTERNS`, or ``drawn N``; `cotangents` one of `COTANGENTS`, or none:
-    forward alone; `values` one of `VALUES`, and `weights` of `WEIGHTS`; `deeds` are done before `earlier`.
+    forward alone; `values` one of `VALUES`, and `weights` of `WEIGHTS`. `deeds` say how the call is made, and
+    `earlier` what comes before: calls, and what is done to the layer.
     """
 
     seq_len: int = 1
@@ -62,7 +63,7 @@ class Plan:
     cotangents: str = ""
     values: str = "generic"
     weights: str = "contractive"
-    earlier: tuple[Before, ...] = ()
+    earlier: tuple[Before | str, ...] = ()
     deeds: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -123,7 +124,7 @@ class Plan:
             dtype=self.dtype,
             seed=1,
             cotangents=Cotangents(g_y, g_n) if self.cotangents else None,
-            earlier=(*self.deeds, *map(self.call, self.earlier)),
+            earlier=(*self.deeds, *(e if isinstance(e, str) else self.call(e) for e in self.earlier)),
         )
 
     def own_lengths(self) -> np.ndarray | None:
@@ -278,7 +279,8 @@ def traits(plan: Plan) -> dict[str, str]:
         plan.lengths.partition(" ")[0] if plan.lengths.startswith("drawn") else plan.lengths or "none"
     )
     found["cotangents"] = plan.cotangents or "none: forward"
-    found["earlier"] = f"{len(plan.earlier)} calls"
+    found["earlier"] = f"{sum(isinstance(e, Before) for e in plan.earlier)} calls"
+    found["done to the layer"] = f"{sum(isinstance(e, str) for e in plan.earlier)} deeds"
     found["deeds"] = ", ".join(sorted({deed.partition(":")[0] for deed in plan.deeds})) or "none"
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from hypothesis import find as smallest
 from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.errors import NoSuchExample
 
-from rnn_spec.explore import crowds, draw, judged, plans
+from rnn_spec.explore import crowds, draw, edits, judged, plans
 from rnn_spec.judge.session import Session
 from rnn_spec.questions import data
 
@@ -64,6 +64,19 @@ def plain(claims: Any) -> Kind:
     return Kind("calls", draw.plans(claims), judge, plans.traits, within)
 
 
+def lives(claims: Any) -> Kind | None:
+    """Layers to which something is done."""
+    if "deeds" not in claims.contract or "float64" not in claims.dtypes or "stack" not in claims.levels:
+        return None
+    return replace(plain(claims), name="deeds", drawn=draw.lived(claims), traits=lived, share=0.2)
+
+
+def lived(plan: plans.Plan) -> dict[str, str]:
+    """Which deeds were done."""
+    deeds = [e for e in plan.earlier if isinstance(e, str)]
+    return {"how many": str(len(deeds)), "last": deeds[-1] if deeds else "none"}
+
+
 def crowd(claims: Any) -> Kind | None:
     """Masks of dropout in plain sight."""
     if not {"dropout", "stack"} <= claims.levels:
@@ -77,7 +90,18 @@ def crowd(claims: Any) -> Kind | None:
     )
 
 
-KINDS = (plain, crowd)
+def edit(claims: Any) -> Kind | None:
+    """Attempts that have to be refused."""
+    if "attempts" not in claims.contract:
+        return None
+
+    def judge(session: Session, plan: edits.Edit, aspect: str) -> Find | None:
+        return judged.find(session, plan.attempt(), "refused")
+
+    return Kind("edits", edits.edits(claims), judge, edits.traits, edits.simpler, share=0.25)
+
+
+KINDS = (plain, crowd, edit, lives)
 """The kinds of questions, each made for what a subject claims; None: it claims nothing of it."""
 
 
@@ -85,8 +109,8 @@ KINDS = (plain, crowd)
 class Search:
     """A run: whom it asks, how long, what it found and what it covered.
 
-    It ends after `examples` questions, or when `seconds` are over, or with the `first` find. `known` are the
-    kinds of failures that are expected.
+    It ends after `examples` questions, or when `seconds` are over, or with the `first` find. What is
+    `expected` to fail is counted in `known`. `makers` make the kinds of questions that are asked.
     """
 
     subject: Subject
@@ -95,6 +119,7 @@ class Search:
     examples: float = float("inf")
     seconds: float = float("inf")
     first: bool = False
+    makers: tuple[Callable[[Any], Kind | None], ...] = KINDS
     asked: int = 0
     of: Counter[str] = field(default_factory=Counter)
     covered: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -117,7 +142,10 @@ class Search:
 
     def run(self) -> Iterator[Find]:
         """Each find, made small, as it comes."""
-        kinds, random = [*filter(None, (make(self.subject.claims) for make in KINDS))], Random(self.seed)
+        kinds, random = (
+            [*filter(None, (make(self.subject.claims) for make in self.makers))],
+            Random(self.seed),
+        )
         with tempfile.TemporaryDirectory() as home:
             set_hypothesis_home_dir(home)  # it keeps what it has read of sources, and we use none of that
             while not self.over:
@@ -137,11 +165,12 @@ class Search:
         found = kind.judge(Session(self.subject), plan, aspect)
         if found is None:
             return None
-        word, which = self.expected.settle(found.id, found.difference)
-        if word == "known" and which:
-            self.known[which.id] += not aspect
-            return None
-        return found
+        settled = (self.expected.settle(id, found.difference) for id in found.known_by)
+        which = next((k.id for word, k in settled if word == "known" and k), None)
+        if which is None:
+            return found
+        self.known[which] += not aspect
+        return None
 
     def count(self, kind: Kind, plan: Any) -> None:
         """One more question."""

@@ -44,13 +44,13 @@ def ask_again(subject: str | None, path: Path) -> int:
 
 def settle(asked: Question, subject: Subject) -> int:
     """Judge, say what comes of it, and give the exit status."""
-    place = f"{asked.clause}, case {asked.case.id}"
+    place = f"{asked.clause}, case {asked.asked.id}"
     try:
         judge(asked, subject)
     except NotClaimed as e:
         raise CouldNotRun(f"{place}: {e}") from e
     except WrongAdapter as e:
-        raise CouldNotRun(f"the adapter is wrong: at the case {asked.case.id} it {e}") from e
+        raise CouldNotRun(f"the adapter is wrong: at the case {asked.asked.id} it {e}") from e
     except Nonconformity as e:
         click.secho(f"{subject.title} does not conform to {place}", fg="red", bold=True)
         click.echo(f"  {clauses()[asked.clause].text}")
@@ -72,7 +72,9 @@ def judge(asked: Question, subject: Subject) -> None:
         if found is None:
             raise CouldNotRun(f"this rnn-spec has no check {asked.check!r}")
         return found.run(Check(clauses()[found.clause], session))
-    check = Check(clauses()[asked.clause], session)
-    arrays = check.ask(asked.case, shaped=False).arrays()
+    check, case = Check(clauses()[asked.clause], session), asked.case
+    if case is None:
+        raise CouldNotRun("bounds are of a case's arrays, and there is no case")
+    arrays = check.ask(case, shaped=False).arrays()
     check.holds(asked.array in arrays, f"the answer has no {asked.array}")
     return check.within(str(asked.array), arrays[str(asked.array)], bound)

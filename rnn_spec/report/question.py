@@ -10,7 +10,7 @@ import numpy as np
 
 from rnn_spec.far import wire
 from rnn_spec.judge.compare import same
-from rnn_spec.questions.records import Bound, Case
+from rnn_spec.questions.records import Attempt, Bound, Case
 from rnn_spec.spec.catalogue import clauses
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ NAME = re.compile(r"([A-Z]+-\d\d)-.+\.(py|json)")
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What was asked of `subject` by a check of a clause, and went wrong.
+    """What was asked of `subject` by a check of a clause, and went wrong: a case, or else an attempt.
 
     `array` is the array of the answer that was out of its bound, `expected` and `error` the value and
     bound of each element; all None where the subject raised, or the check compared something else.
@@ -38,10 +38,19 @@ class Question:
     clause: str
     check: str
     difference: str
-    case: Case
+    case: Case | None = None
     array: str | None = None
     expected: np.ndarray | None = None
     error: np.ndarray | None = None
+    attempt: Attempt | None = None
+
+    @property
+    def asked(self) -> Case | Attempt:
+        """The question itself."""
+        found = self.case or self.attempt
+        if found is None:
+            raise wire.WireError("there is neither a case nor an attempt in it")
+        return found
 
     @property
     def bound(self) -> Bound | None:
@@ -81,6 +90,7 @@ def path(folder: Path, check: Check, suffix: str) -> Path:
 def read(path: Path) -> Question:
     """The question in a file; OSError, or WireError with what is wrong."""
     found = wire.decode(path.read_bytes(), Question)
+    found.asked  # noqa: B018  # one of the two is there
     if found.clause not in clauses():
         raise wire.WireError(f"no clause is called {found.clause!r}")
     return found

@@ -57,6 +57,7 @@ def test_question_is_the_wires_case_and_the_expectation(results: Path) -> None:
 
     assert asked.subject == FAULT
     assert asked.bound is not None
+    assert asked.case is not None
     assert wire.decode(wire.encode(wire.RunRequest(1, asked.case)), wire.RunRequest).case.id == asked.case.id
     assert asked.array in ("output", "h_n")
 
