@@ -178,7 +178,7 @@ def cotangents(draw: Any, claims: Claims, plan: Plan) -> str:
 
 def ways(draw: Any, claims: Claims, plan: Plan) -> tuple[str, ...]:
     """How the call is made, if that can be told: layouts of its tensors, and what autograd does meanwhile."""
-    if "deeds" not in claims.contract or plan.reveals or not chance(draw, 0.3):
+    if "deeds" not in claims.contract or plan.reveals or not chance(draw, 0.5):
         return ()
     learns = bool(plan.cotangents)
     there = dict(zip(WHAT, (True, plan.h_0, bool(plan.lengths), learns, learns), strict=True))

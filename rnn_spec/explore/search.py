@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 ROUND = 150
 """Examples of a round; each round draws anew."""
-SHRINKING, SECONDS = 300, 45.0
+SHRINKING, SECONDS = 120, 45.0
 """How many questions, and seconds, may go into making one find small."""
-SIMPLER = 100
+SIMPLER = 60
 """And how many more, when Hypothesis has done what it can."""
 HELD = 3000
 """How many drawn arrays may be held in memory."""
