@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from rnn_spec.questions.claims import Claims
 
 T = TypeVar("T")
-LAST = ("hooks", "plain tensors", "buffers")
-"""Deeds that leave what cannot be pickled, or no parameter."""
+LAST = ("hooks", "plain tensors", "buffers", "deleted, moved and registered")
+"""Deeds that leave what cannot be pickled, or no parameter, or what torch is known to be unable to call."""
 FOLLOWED = tuple(deed for deed in (*KEPT, *CHANGED) if deed not in LAST)
 """Deeds after which anything may be done: every parameter is one still, of its own dtype."""
 ENDING = tuple(deed for deed in LAWFUL if deed not in FOLLOWED)

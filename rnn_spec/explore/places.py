@@ -65,8 +65,15 @@ def places(names: tuple[str, ...], processes: int, seed: int, minutes: float, ke
             rows.append(row)
             click.echo(json.dumps(row))
             if keep:
-                files.write(keep, "".join(json.dumps(r) + "\n" for r in rows).encode())
+                files.write(keep, merged(keep, rows).encode())
     click.echo(summary(rows))
+
+
+def merged(path: Path, rows: list[dict[str, Any]]) -> str:
+    """The lines of a file with these in place of those of the same faults, in the order of the faults."""
+    old = map(json.loads, path.read_text(encoding="utf-8").splitlines() if path.exists() else ())
+    held = {row["fault"]: row for row in (*old, *rows)}
+    return "".join(json.dumps(held[name]) + "\n" for name in PLACES if name in held)
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
