@@ -288,12 +288,10 @@ def judge(check: Check, case: Case) -> None:
         taken += count
         far += some
     rate = FALSE_ALARM / MOST / max(taken, 1)
-    for look in far:
-        if (tail := look.tail()) < rate:
-            sentence = f"{look.count:,} of {look.of:,} {look.words}; expected were {look.expected:,.1f}"
-            raise Nonconformity(
-                f"{sentence}: by chance once in {1 / max(tail, 1e-300):.1e} times", look.clause
-            )
+    tail, look = min(((look.tail(), look) for look in far), key=lambda each: each[0], default=(1.0, None))
+    if look and tail < rate:  # of what one mistake shows in several places that which is least by chance
+        sentence = f"{look.count:,} of {look.of:,} {look.words}; expected were {look.expected:,.1f}"
+        raise Nonconformity(f"{sentence}: by chance once in {1 / max(tail, 1e-300):.1e} times", look.clause)
 
 
 def clause(case: Case, array: str) -> Iterator[str]:
