@@ -151,7 +151,8 @@ def furnished(draw: Any, claims: Claims, plan: Plan) -> Plan:
         plan = replace(plan, values=pick(draw, UNUSUAL))
     elif chance(draw, 0.2):
         plan = replace(plan, weights="steep")
-    return replace(plan, cotangents=cotangents(draw, claims, plan), earlier=before(draw, claims, plan))
+    plan = replace(plan, cotangents=cotangents(draw, claims, plan), earlier=before(draw, claims, plan))
+    return replace(plan, deeds=ways(draw, claims, plan))
 
 
 def revealing(claims: Claims, plan: Plan) -> Plan:
@@ -193,7 +194,7 @@ def ways(draw: Any, claims: Claims, plan: Plan) -> tuple[str, ...]:
             found.append(f"lay out {what}: {pick(draw, tuple(views))}")
     if not plan.cotangents and chance(draw, 0.3):
         found.append(pick(draw, tuple(MODES)))
-    if plan.cotangents and chance(draw, 0.3):
+    if plan.cotangents and not (plan.training and plan.dropout) and chance(draw, 0.3):
         frozen = ["freeze input", *["freeze h_0"] * plan.h_0, "freeze weight_ih", "freeze weight_hh"]
         found.append(pick(draw, [*frozen, *["freeze bias_ih", "freeze bias_hh"] * plan.bias]))
     return tuple(found)

@@ -100,6 +100,8 @@ def arrived(check: Check, name: str, answer: Observation, bound: Bound) -> None:
 
 def total(bounds: list[Bound], dtype: str) -> Bound:
     """The gradient of what is several parameters at once: their sum, in any order, each being rounded."""
+    if len(bounds) == 1:  # which is not rounded, and may have no bound
+        return bounds[0]
     value, error = sum(b.value for b in bounds), sum(b.error for b in bounds)
     rounded = (len(bounds) - 1) * FORMATS[dtype].unit_roundoff * sum(abs(b.value) + b.error for b in bounds)
     return Bound(np.asarray(value), np.asarray(error + rounded))

@@ -275,6 +275,20 @@ def test_how_a_call_is_made_is_seen_and_only_then(name: str) -> None:
     assert right is None
 
 
+def test_how_a_call_is_made_is_drawn_of_whoever_can_be_told() -> None:
+    """Of torch every kind of layout and every mode; of a subject that has no deeds nothing."""
+    pytest.importorskip("torch")
+    seen: set[str] = set()
+
+    drawn(load("torch").claims, lambda plan: seen.update(plan.deeds), 800)
+
+    laid = {deed.partition(": ")[0] for deed in seen if deed in ways.LAYOUTS}
+    assert laid == {f"lay out {what}" for what in ways.WHAT}
+    assert seen >= {*ways.MODES, "freeze input", "freeze weight_hh"}
+    drawn(SpecSubject().claims, lambda plan: seen.clear() if not plan.deeds else seen.add("!"), 100)
+    assert seen == set()
+
+
 @pytest.mark.parametrize("name", ways.VIEWS)
 def test_views_hold_the_same_numbers(name: str) -> None:
     """In other places of memory."""
