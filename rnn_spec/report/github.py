@@ -29,19 +29,20 @@ def watches() -> bool:
 
 
 def annotated(judged: Judged) -> Iterator[str]:
-    """A workflow command for each clause that fails; the last of more says how many are left out."""
-    lines = [
-        command(
-            "error",
-            f"{f.clause} ({clauses()[f.clause].force})",
-            f"{clauses()[f.clause].text}\n{f.difference}",
-        )
-        for f in judged.failures
-    ]
-    left = len(lines) - SHOWN
-    yield from lines if left <= 0 else lines[: SHOWN - 1]
-    if left > 0:
-        yield command("error", f"and {left + 1} more", f"GitHub shows {SHOWN} a step; the summary has more")
+    """A workflow command for each clause that fails: an error, or a warning for what is a SHOULD alone.
+
+    The last of more than GitHub shows says how many are left out.
+    """
+    found: dict[str, list[str]] = {"error": [], "warning": []}
+    for f in judged.failures:
+        level, clause = "error" if f.against else "warning", clauses()[f.clause]
+        said = f"{clause.text}\n{f.difference}"
+        found[level].append(command(level, f"{f.clause} ({clause.force})", said))
+    for level, lines in found.items():
+        left = len(lines) - SHOWN
+        yield from lines if left <= 0 else lines[: SHOWN - 1]
+        if left > 0:
+            yield command(level, f"and {left + 1} more", f"GitHub shows {SHOWN} a step; the summary has more")
 
 
 def command(level: str, title: str, said: str) -> str:

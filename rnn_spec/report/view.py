@@ -18,7 +18,7 @@ from rnn_spec.report.pictures import HeatMap, Strip, heat_map, strips
 from rnn_spec.report.standings import Card
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.suite.results import Results, ResultsError
-from rnn_spec.suite.standing import Standing, conforms, sentence, standings
+from rnn_spec.suite.standing import Standing, conforms, fails, sentence, standings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,7 +43,10 @@ LARGEST_SCRIPT = 20_000
 
 @dataclass
 class Failure:
-    """A clause that fails, or one refusal of several: the first check, and how many more."""
+    """A clause that fails, or one refusal of several: the first check, and how many more.
+
+    `against` says whether it keeps the subject from conforming: a SHOULD alone does not.
+    """
 
     clause: str
     clauses: list[str]
@@ -58,6 +61,7 @@ class Failure:
     script: str = ""
     traceback: str = ""
     flags: list[tuple[str, int, int]] = field(default_factory=list)
+    against: bool = True
 
 
 @dataclass
@@ -154,18 +158,32 @@ def of_card(card: Card) -> Judged:
     for f in card.failures:
         groups[f.clause].append(f)
     failures = [
-        Failure(id, [id], [f.check for f in of][:LISTED], len(of), of[0].difference, case_of(of[0].check))
+        Failure(
+            id,
+            [id],
+            [f.check for f in of][:LISTED],
+            len(of),
+            of[0].difference,
+            case_of(of[0].check),
+            against=clauses()[id].force == "MUST",
+        )
         for id, of in groups.items()
     ]
     return Judged(
         card.subject, card.version,
         f"{card.version}: {len(card.failures)} checks fail, of {len(groups)} clauses" if failures
         else f"{card.version}: no check fails",
-        not failures, levels, {level: Counter(counts) for level, counts in card.levels.items()},
+        _card_stands(levels), levels, {level: Counter(counts) for level, counts in card.levels.items()},
         card.dtypes, {id: Counter(counts) for id, counts in card.clauses.items()},
         {"rnn-spec": card.rnn_spec, "Python": card.python, "NumPy": card.numpy, "platform": card.platform},
         card.command, card.diagnoses, [], card.declares, failures,
     )  # fmt: skip
+
+
+def _card_stands(levels: dict[str, Standing]) -> bool | None:
+    """Whether the whole conforms; None where it was answered in part."""
+    words = {standing.word for standing in levels.values()}
+    return False if "does not conform" in words else None if "conforms in part" in words else True
 
 
 def _card_standing(card: Card, level: str) -> Standing:
@@ -194,6 +212,7 @@ def _failure(
         first.clause, ids, [v.check for v in group[:LISTED]], len(group), first.difference or first.message,
         first.case or "", first.known or "", first.numbers, heat_map(first.numbers), command, script,
         next((v.traceback for v in group if v.traceback), ""), shared(group, of_clause),
+        any(map(fails, group)),
     )  # fmt: skip
 
 

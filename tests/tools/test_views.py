@@ -363,7 +363,8 @@ def test_on_github_a_run_leaves_a_summary_and_an_annotation_for_each_failed_clau
 
 def test_more_annotations_than_github_shows_say_so() -> None:
     """The last of ten names how many are left out; no word of a subject is a command."""
-    ids = [id for id in clauses() if id.startswith(("REC", "HID"))]
+    ids = [id for id, clause in clauses().items() if clause.area in ("REC", "HID") and clause.force == "MUST"]
+    should = next(id for id, clause in clauses().items() if clause.force == "SHOULD")
     many = view.of_results(run(*(failing(f"t::{id}", id, difference="%\n::stop") for id in ids)))
 
     lines = list(github.annotated(many))
@@ -371,6 +372,8 @@ def test_more_annotations_than_github_shows_say_so() -> None:
     assert len(lines) == github.SHOWN
     assert lines[-1].startswith(f"::error title=and {len(ids) - github.SHOWN + 1} more::")
     assert all(len(line.splitlines()) == 1 for line in lines)
+    (line,) = github.annotated(view.of_results(run(failing("t::s", should))))
+    assert line.startswith(f"::warning title={should} (SHOULD)::")
 
 
 def test_the_suite_does_not_write_into_the_summary_of_its_own_run() -> None:
