@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from rnn_spec import files
 from rnn_spec.judge.known import MATTERS, known
 from rnn_spec.questions.data import SIZES
 from rnn_spec.questions.records import LEVELS
 from rnn_spec.report import failures as failures_of
 from rnn_spec.report.pictures import HeatMap, Strip, heat_map, strips
-from rnn_spec.report.standings import Card
+from rnn_spec.report.standings import Card, read_card
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.suite.results import Results, ResultsError
 from rnn_spec.suite.standing import Standing, conforms, fails, sentence, standings
@@ -124,6 +125,12 @@ def read(path: Path) -> Judged:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise ResultsError(f"{path} is not what `rnn-spec check` writes: {e}") from e
     return of_results(Results.read(path), path.parent)
+
+
+def cards() -> dict[str, Path]:
+    """The committed cards, by subject: what `rnn-spec check` found of each, in pinned versions."""
+    folder = files.shipped("fixtures/conformance", "fixtures/conformance")
+    return {read_card(path).subject: path for path in sorted(folder.glob("*.json"))}
 
 
 def of_results(results: Results, folder: Path | None = None) -> Judged:

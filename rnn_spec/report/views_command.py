@@ -53,8 +53,8 @@ def report(
 ) -> None:
     """Show each FILE, a results.json of `rnn-spec check`, several side by side: as one page, to be opened.
 
-    A summary, JUnit XML and a badge are printed, unless -o names a file. A committed card of results is a
-    FILE, too, but for JUnit XML.
+    A summary, JUnit XML and a badge are printed, unless -o names a file. The name of a subject, such as
+    keras, stands for the results of it that come with rnn-spec; of these there is no JUnit XML.
 
     For example: rnn-spec report rnn-spec-results/results.json
     """
@@ -72,7 +72,7 @@ def report(
         text = _text(paths, form, level or "")
     if out is None and form != "page":
         return click.echo(text, nl=False)
-    place = out or (paths[0].parent if paths else Path()) / PAGE
+    place = out or (paths[0].parent if paths and paths[0].exists() else Path()) / PAGE
     to_be_written(place)
     files.write(place, text.encode())
     return click.echo(f"written: {place}")
@@ -87,7 +87,13 @@ def _text(paths: tuple[Path, ...], form: str, level: str) -> str:
 
 
 def held(read: Callable[[Path], T], path: Path) -> T:
-    """What a file says; CouldNotRun where it says nothing."""
+    """What a file says, or the card of a subject by its name; CouldNotRun where neither says anything."""
+    if read is view.read and not path.exists() and (found := view.cards()):
+        if str(path) not in found:
+            raise CouldNotRun(
+                f"{path} is no file, and no card comes with rnn-spec of any but {', '.join(found)}"
+            )
+        path = found[str(path)]
     try:
         return read(path)
     except OSError as e:

@@ -413,6 +413,20 @@ def test_a_badge_says_conforms_only_of_what_conforms(folder: Path) -> None:
     assert ET.fromstring(done.stdout).get("aria-label", "").startswith(f"{bad.version}: nn.RNN stack: ")
 
 
+def test_the_cards_that_ship_stand_side_by_side_by_name(tmp_path: Path) -> None:
+    """Each subject of them has a column; a name that is none is refused, and says which there are."""
+    names = [view.read(path).name for path in CARDS][:5]
+    out = tmp_path / "five.html"
+
+    done = CliRunner().invoke(main, ["report", *names, "-o", str(out)])
+
+    assert done.exit_code == 0, done.output
+    assert all(f"<th>{name}</th>" in out.read_text(encoding="utf-8") for name in names)
+    done = CliRunner().invoke(main, ["report", "nobody"])
+    assert done.exit_code == 2
+    assert f"nobody is no file, and no card comes with rnn-spec of any but {names[0]}, " in done.output
+
+
 @pytest.mark.parametrize(
     "arguments",
     ["", "--badge", "--history --badge x", "x --level cell", "x y --badge", "--gate x --junit", "--gate x"],
