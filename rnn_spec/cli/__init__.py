@@ -73,6 +73,7 @@ ELSEWHERE = {
     "gate": "rnn_spec.gate.commands:gate",
     "history": "rnn_spec.gate.history_command:history",
     "merge": "rnn_spec.report.merge_command:merge",
+    "model": "rnn_spec.gate.commands:model",
     "new-subject": "rnn_spec.far.commands:new_subject",
     "record": "rnn_spec.gate.record_command:record",
     "regenerate": "rnn_spec.regenerate:regenerate",

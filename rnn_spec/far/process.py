@@ -59,13 +59,21 @@ class Stopped(BaseException):
 
 
 RUNNING: weakref.WeakSet[Process] = weakref.WeakSet()
+PROGRAMS: weakref.WeakSet[subprocess.Popen[Any]] = weakref.WeakSet()
 _stopped = threading.Event()
+
+
+def stopped() -> bool:
+    """Whether Ctrl-C has been pressed: what a process then fails at is not its own doing."""
+    return _stopped.is_set()
 
 
 def end_all() -> None:
     """End every process that runs."""
     for process in list(RUNNING):
         process.kill()
+    for popen in list(PROGRAMS):
+        _end_group(popen)
 
 
 ENDINGS.append(end_all)
@@ -85,6 +93,30 @@ def beside(threads: int) -> Iterator[ThreadPoolExecutor]:
     except KeyboardInterrupt:
         _stopped.clear()
         raise
+
+
+def running(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, as `subprocess.run` does; Ctrl-C ends it with all that it has started."""
+    if _stopped.is_set():
+        raise Stopped
+    popen = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        errors="replace", start_new_session=os.name == "posix",
+    )  # fmt: skip
+    PROGRAMS.add(popen)
+    try:
+        out, err = popen.communicate()
+    finally:
+        _end_group(popen)
+    if _stopped.is_set():
+        raise Stopped
+    return subprocess.CompletedProcess(command, popen.returncode, out, err)
+
+
+def _end_group(popen: subprocess.Popen[Any]) -> None:
+    """End a process, and what it has started, by force."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(popen.pid, signal.SIGKILL) if os.name == "posix" else popen.kill()
 
 
 def signal_name(number: int) -> str:
@@ -175,8 +207,7 @@ class Process:
 
     def kill(self) -> None:
         """End it, and what it has started, by force."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.popen.pid, signal.SIGKILL) if os.name == "posix" else self.popen.kill()
+        _end_group(self.popen)
 
     def _write(self) -> None:
         pipe: Any = self.popen.stdin

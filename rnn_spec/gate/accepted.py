@@ -1,10 +1,10 @@
 """Changes that the user has accepted, as data with a reason, strict both ways.
 
     [[accepted]]
-    id = "refuse/hidden_size-*"
-    verdict = "behaviour"
+    id = "refuse/hidden_size-*"    # of a change, or of a cause
     reason = "we check sizes ourselves"
-    from = "<2.2"    # optional: the releases between which it holds
+    verdict = "behaviour"          # optional
+    from = "<2.2"                  # optional: the releases between which it holds
     to = ">=2.2"
 
 An entry that holds between these two releases and matches no change fails the gate.
@@ -26,13 +26,15 @@ from rnn_spec.releases import release
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rnn_spec.gate.causes import Cause
+
 
 class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry: changes by pattern of id and by verdict, and why they do not matter here."""
+    """One entry: changes by a pattern of their id or of their cause's, and why they do not matter here."""
 
     id: str
-    verdict: str
     reason: str
+    verdict: str = ""
     source: str = msgspec.field(default="", name="from")
     target: str = msgspec.field(default="", name="to")
 
@@ -43,7 +45,12 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def fits(self, change: Change) -> bool:
         """Whether it accepts this change."""
-        return self.verdict == change.verdict and matches(change.id, self.id)
+        named = matches(change.id, self.id) or matches(change.cause, self.id)
+        return named and self.verdict in ("", change.verdict)
+
+    def __str__(self) -> str:
+        """As a sentence names it."""
+        return repr(self.id) + (f" ({self.verdict})" if self.verdict else "")
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,7 +71,7 @@ def read(path: Path) -> tuple[Accepted, ...]:
         entries = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), File).accepted
         for entry in entries:
             SpecifierSet(entry.source), SpecifierSet(entry.target)
-            if entry.verdict not in VERDICTS:
+            if entry.verdict and entry.verdict not in VERDICTS:
                 raise ValueError(f"{entry.verdict!r} is no verdict; they are {', '.join(VERDICTS)}")
             if not entry.reason.strip():
                 raise ValueError(f"{entry.id!r} has no reason")
@@ -91,4 +98,23 @@ def apply(
         for change in changes
     ]
     idle = [e for e in own if not any(map(e.fits, changes))]
-    return marked, [f"accepted is {e.id!r} ({e.verdict}), but no such change is there" for e in idle]
+    return marked, [f"accepted is {e}, but no such change is there" for e in idle]
+
+
+def written(causes: list[Cause], source: str, target: str) -> str:
+    """A file that accepts what fails, between these two versions; each reason is left to be filled in."""
+    entries = []
+    for cause in causes:
+        ids = [cause.id] if cause.id not in cause.changes else list(cause.changes)
+        about = [f"# {cause.line}", *([f"# {cause.advice}"] if cause.advice else [])]
+        between = [f'from = "=={release(source)}"', f'to = "=={release(target)}"']
+        for id in ids:
+            entries.append("\n".join([*about, "[[accepted]]", f"id = {_toml(id)}", 'reason = ""', *between]))
+            about = []
+    head = "# Write a reason for each, or take it out: an entry without a reason is refused.\n"
+    return head + "".join(f"\n{entry}\n" for entry in entries)
+
+
+def _toml(text: str) -> str:
+    """A string of TOML."""
+    return msgspec.json.encode(text).decode()

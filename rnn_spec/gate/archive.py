@@ -25,6 +25,7 @@ from rnn_spec.gate.recording import (
     Standing,
     read,
 )
+from rnn_spec.torch.experiments import EXPERIMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,6 +138,25 @@ def neutral(recording: Recording) -> Recording:
     return msgspec.structs.replace(recording, header=header)
 
 
-def release_of(recording: Recording) -> str:
+def release_of(header: Header) -> str:
     """The release by its number alone: 2.13.0."""
-    return recording.header.version.removeprefix("torch ").partition("+")[0]
+    return header.version.removeprefix("torch ").partition("+")[0]
+
+
+def put(held: Mapping[str, Recording], made: Recording) -> Recording:
+    """What is on record of a release with this recording in it: in its place, or a part added to it."""
+    release = release_of(made.header)
+    if made.clauses:
+        return made
+    if release not in held:
+        raise RecordingError(f"only a part of torch {release} is recorded, and no whole is on record")
+    whole = held[release]
+    for name in ("version", "python", "numpy", "platform"):
+        one, other = getattr(whole.header, name), getattr(made.header, name)
+        if one != other:
+            raise RecordingError(f"torch {release} is on record with {name} {one}, and not with {other}")
+    header = msgspec.structs.replace(whole.header, packages=made.header.packages or whole.header.packages)
+    experiments = {id: fact for id, fact in whole.experiments.items() if id in EXPERIMENTS}
+    return msgspec.structs.replace(
+        whole, header=header, experiments=experiments | made.experiments, cases=whole.cases | made.cases
+    )

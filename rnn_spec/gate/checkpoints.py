@@ -15,7 +15,7 @@ from packaging.version import Version
 
 from rnn_spec import releases
 from rnn_spec.gate.compare import Change, compare, said
-from rnn_spec.gate.record import Experimenting
+from rnn_spec.gate.program import Program
 from rnn_spec.gate.recording import Fact, Recording
 from rnn_spec.torch.experiments import Experiment
 
@@ -35,20 +35,20 @@ class Side:
     def __init__(self, python: str, header: Header, folder: Path) -> None:
         """Its files go into a folder that is not there yet."""
         folder.mkdir()
-        self.header, self.folder, self.program = header, folder, Experimenting(python)
+        self.header, self.folder, self.program = header, folder, Program(python)
         self.written = Fact()
         self.says: dict[Path, Fact] = {}
 
     def write(self) -> None:
         """Write every checkpoint that it can."""
-        self.written = self.program.fact({"op": "write", "folder": str(self.folder)})
+        self.written = self.program.fact(op="write", folder=str(self.folder))
 
     def read(self, files: Iterable[Path]) -> None:
         """Read these files, told what this release has to be told."""
         told = {"weights_only": False} if release(self.header) >= REFUSES_MODULES else {}
         for path in files:
             how = told if path.stem.endswith("module") else {}
-            self.says[path] = self.program.fact({"op": "read", "file": str(path), "how": how})
+            self.says[path] = self.program.fact(op="read", file=str(path), how=how)
 
     @property
     def files(self) -> list[Path]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from rnn_spec.gate import signatures
 from rnn_spec.gate.recording import Arrays, Bits, Fact, Question, Raised, Recording, Standing, Warned
-from rnn_spec.judge.known import known, matches
+from rnn_spec.judge.known import expected_of
 from rnn_spec.questions.product import Recipe
 from rnn_spec.spec.catalogue import clauses
 
@@ -34,17 +33,18 @@ VERDICTS = {
     "behaviour": Verdict("Newly raises, newly accepts, another class, another value", True),
     "beyond": Verdict("Numbers beyond the bound", True),
     "checkpoints": Verdict("Checkpoints", True),
+    "warnings": Verdict("New warnings, deprecations among them", True),
     "routes": Verdict("Execution routes: script, trace, compile, export, ONNX", False),
     "numerics": Verdict("Numbers that moved within the bound", False),
     "streams": Verdict("Random streams: seeded initial values and dropout", False),
-    "wording": Verdict("Messages and warnings only", False),
-    "speed": Verdict("Speed", False),
+    "wording": Verdict("Messages, annotations, and warnings that went or changed their class", False),
+    "speed": Verdict("Speed, where it is asked for", True),
 }
 """Every verdict, in the order in which a report shows them."""
 
 KINDS = {
     "behaviour": ("behaviour", "behaviour"),
-    "numerics": ("numerics", "behaviour"),
+    "annotation": ("wording", "wording"),
     "stream": ("streams", "behaviour"),
     "checkpoint": ("checkpoints", "checkpoints"),
     "route": ("routes", "routes"),
@@ -56,9 +56,10 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """One difference: `id` is that of a question, an experiment or a clause, `line` says it to a person.
 
     The line is `title`, what was asked, and `says`, what came of it before and now.
-    `better` marks what fails no gate: no check of the clause newly fails, or what is asked is new.
-    `headroom`, where numbers moved, is the worst before and after. `accepted` is the reason that the
-    accepted-changes file gives.
+    `better` marks what only adds, and fails no gate: no check of the clause newly fails, what is asked is
+    new, what was refused works. `headroom`, where numbers moved, is the worst before and after. `accepted` is
+    the reason that the accepted-changes file gives. `advice` is what to do, where that is known of this one.
+    `cause` is the id of the Cause that it comes of, `meets` the lines of the user's code that can meet it.
     """
 
     verdict: str
@@ -70,6 +71,8 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     better: bool = False
     headroom: tuple[float | None, float | None] | None = None
     accepted: str | None = None
+    cause: str = ""
+    meets: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
@@ -102,11 +105,17 @@ class Asked(NamedTuple):
 
 
 def compare(a: Recording, b: Recording, experiments: Mapping[str, Asks]) -> list[Change]:
-    """Every difference between two recordings, in the order of VERDICTS and then by id."""
+    """Every difference between two recordings, in the order of VERDICTS and then by id.
+
+    What needs a package that a side lacks is not compared: it would be told as torch's change.
+    """
+    facts = [
+        (id, *pair) for id, *pair in _differing(a.experiments, b.experiments) if not any(map(package, pair))
+    ]
     found = [
-        *(_fact(id, experiments.get(id), *pair) for id, *pair in _differing(a.experiments, b.experiments)),
+        *(_fact(id, experiments.get(id), *pair) for id, *pair in facts),
         *(_toward(c, a, b) for c in _answers(a, b)),
-        *(_clause(id, *pair) for id, *pair in _differing(a.clauses, b.clauses)),
+        *(_clause(id, b.header.version, *pair) for id, *pair in _differing(a.clauses, b.clauses)),
     ]
     order = list(VERDICTS)
 
@@ -114,7 +123,7 @@ def compare(a: Recording, b: Recording, experiments: Mapping[str, Asks]) -> list
         of = change.clause or "" if change.verdict == "conformance" else ""
         return order.index(change.verdict), of, change.id != change.clause, _natural(change.id)
 
-    return sorted(map(advised, found), key=place)
+    return sorted(found, key=place)
 
 
 def _answers(a: Recording, b: Recording) -> Iterator[Change]:
@@ -127,7 +136,7 @@ def _answers(a: Recording, b: Recording) -> Iterator[Change]:
         change = _case(id, *pair)
         asked = b.questions.get(id) or a.questions.get(id) or Question(())
         routed = [c for c in asked.clauses if c.startswith("EXE")]
-        if routed and change.verdict == "behaviour":
+        if routed and change.verdict in ("behaviour", "warnings"):
             change = msgspec.structs.replace(change, verdict="routes")
         if "~" in id and asked.clauses:
             change = msgspec.structs.replace(change, clause=(routed or asked.clauses)[0])
@@ -178,17 +187,27 @@ class Rule(NamedTuple):
     column: int | str
 
 
-VALUE, OUTCOME = 0, 1
+VALUE, OUTCOME, WARNS = 0, 1, 2
 
 RULES = (
     Rule(lambda a, b: a.died != b.died, "behaviour"),
     Rule(lambda a, b: _outcome(a) != _outcome(b), OUTCOME),
     Rule(lambda a, b: bool(a.raised and b.raised and _where(a.raised) != _where(b.raised)), OUTCOME),
-    Rule(lambda a, b: a.raised != b.raised or a.absent != b.absent, "wording"),
+    Rule(lambda a, b: a.absent != b.absent, "wording"),
     Rule(lambda a, b: _bytes(_unworded(a.value)) != _bytes(_unworded(b.value)), VALUE),
-    Rule(lambda a, b: True, "wording"),  # messages inside a value, warnings
+    Rule(lambda a, b: bool(_new_warnings(a.warnings, b.warnings)), WARNS),
+    Rule(lambda a, b: True, "wording"),  # messages, inside a value, too; warnings that went
 )
 """The first that holds of two facts that differ decides; the last always does, so no difference is lost."""
+
+
+def _new_warnings(a: tuple[Warned, ...], b: tuple[Warned, ...]) -> list[Warned]:
+    """The warnings of a class or with a text that was not there; one reworded in place is not new."""
+    if len(a) == len(b):
+        pairs = [(x, y) for x, y in zip(a, b, strict=True) if x != y]
+        if all(x.category == y.category or x.message == y.message for x, y in pairs):
+            return []
+    return [w for w in b if w not in a]
 
 
 def _where(raised: Raised) -> tuple[str, str]:
@@ -211,7 +230,8 @@ def _unworded(value: Any) -> Any:
 
 
 def _fact(id: str, asked: Asks | None, a: Fact | None, b: Fact | None) -> Change:
-    kind = KINDS[asked.kind if asked else "behaviour"]
+    name = asked.kind if asked else "behaviour"
+    kind = (*KINDS[name], "routes" if name == "route" else "warnings")
     title = asked.sentence.rstrip(".") if asked else id
     clause = asked.clause if asked else None
     if a is None or b is None:
@@ -219,9 +239,54 @@ def _fact(id: str, asked: Asks | None, a: Fact | None, b: Fact | None) -> Change
         return Change(kind[VALUE], id, title, told, clause, better=True)
     column = next(rule.column for rule in RULES if rule.holds(a, b))
     verdict = column if isinstance(column, str) else kind[column]
-    words = [w for w in (_outcomes(a, b), _warnings(a.warnings, b.warnings)) if w]
-    better = a.absent is not None  # what was not there cannot have been relied on, whatever it does now
-    return Change(verdict, id, title, "; ".join(words), clause, better=better)
+    signature = _signature(id, a, b)
+    outcomes = signature.says if signature else _outcomes(a, b)
+    words = [w for w in (outcomes, _warnings(a.warnings, b.warnings)) if w]
+    better = _adds(id, a, b) or bool(signature and signature.adds)
+    return Change(
+        verdict, id, title, "; ".join(words), clause, signature.advice or None if signature else None, better
+    )
+
+
+def _signature(id: str, a: Fact, b: Fact) -> signatures.Told | None:
+    """What changed of a function's arguments, if that is what was asked."""
+    lists = isinstance(a.value, list) and isinstance(b.value, list)
+    return signatures.compare(a.value, b.value) if lists and id.startswith("signature/") else None
+
+
+GROWING = re.compile(r"construct/(attributes|constants|public-names|own-names)|helpers/names|state/getstate")
+"""What lists names: one more breaks nothing."""
+
+
+def _adds(id: str, a: Fact, b: Fact) -> bool:
+    """Whether what ran runs: what was absent, refused, or of a broader class before."""
+    if a.absent is not None:
+        return True  # what was not there cannot have been relied on, whatever it does now
+    if b.died is not None or b.absent is not None or _new_warnings(a.warnings, b.warnings):
+        return False
+    if a.raised and b.raised:
+        return _broader(a.raised.type, b.raised.type) and a.raised.phase == b.raised.phase
+    if a.raised:
+        return not id.startswith(("refuse/", "checkpoint/")) and not _tells_an_error(b.value)
+    both = isinstance(a.value, list) and isinstance(b.value, list)
+    return bool(both and GROWING.fullmatch(id) and all(x in b.value for x in a.value))
+
+
+def _broader(one: str, other: str) -> bool:
+    """Whether whoever catches the first exception catches the second, of Python's own classes."""
+    a, b = (getattr(builtins, name, None) for name in (one, other))
+    return one != other and isinstance(a, type) and isinstance(b, type) and issubclass(b, a)
+
+
+def _tells_an_error(value: Any) -> bool:
+    """Whether a value is what an exception said."""
+    return bool(re.search(r"\b\w+(?:Error|Exception)\b: ", written(value)))
+
+
+def package(fact: Fact | None) -> str:
+    """The package that a side lacks beside torch: what it would answer is not known."""
+    found = re.fullmatch(r"the package (\S+)", (fact and fact.absent) or "")
+    return found[1] if found else ""
 
 
 def _outcomes(a: Fact, b: Fact) -> str:
@@ -235,6 +300,7 @@ def _outcomes(a: Fact, b: Fact) -> str:
         phases = [f" in {x.phase}" if a.raised.phase != b.raised.phase else "" for x in (a.raised, b.raised)]
         return f"was {a.raised.type} {told[0]}{phases[0]}, now {b.raised.type} {told[1]}{phases[1]}"
     accepted = {_outcome(a), _outcome(b)} == {"value", "raised"}
+    accepted = accepted and not _tells_an_error(a.value) and not _tells_an_error(b.value)
     if _outcome(a) == "value":
         was = "was accepted" if accepted else f"was {said(a)}"
         return f"{was}, now {said(b)}"
@@ -302,7 +368,7 @@ def shown(value: Any) -> str:
 
 def written(value: Any) -> str:
     """A value as text."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value if isinstance(value, str) else msgspec.json.encode(value, order="sorted").decode()
 
 
 def short(text: str) -> str:
@@ -369,6 +435,8 @@ def _case(id: str, a: Arrays | None, b: Arrays | None) -> Change:
         )
     within = "streams" if _random(id) else "numerics"
     verdict = "beyond" if any(_beyond(x, y) for x, y in moved.values()) else within
+    if verdict != "beyond" and not all(_within(x) and _within(y) for x, y in moved.values()):
+        room += ", and nothing bounds all of them" if (after or 0) <= 1 else ", out of its bound before, too"
     return Change(verdict, id, f"case {id}", f"{names} moved; {room}", headroom=(before, after))
 
 
@@ -377,10 +445,14 @@ def _shape(bits: Bits | None) -> str:
 
 
 def _beyond(before: Bits, after: Bits) -> bool:
-    """Whether it is out of its bound; a headroom that was a number and is none is infinite, or a NaN's."""
+    """Whether it is newly out of its bound; a headroom that was a number and is none is infinite or NaN."""
     if after.headroom is None:
         return before.headroom is not None
-    return after.headroom > 1
+    return after.headroom > 1 and not (before.headroom or 0) > 1
+
+
+def _within(bits: Bits) -> bool:
+    return bits.headroom is not None and bits.headroom <= 1
 
 
 def _worst(arrays: Iterator[Bits]) -> float | None:
@@ -388,9 +460,9 @@ def _worst(arrays: Iterator[Bits]) -> float | None:
 
 
 def headroom(before: float | None, after: float | None) -> str:
-    """Both, in words."""
+    """Both, in words: the worst error, in parts of what its bound allows."""
     was, now = ("not known" if x is None else f"{x:.2g}" for x in (before, after))
-    return f"headroom {now}, was {was}"
+    return f"the worst error is {now} of its bound, was {was}"
 
 
 def _random(id: str) -> bool:
@@ -405,7 +477,7 @@ def _random(id: str) -> bool:
 # -- clauses ----------------------------------------------------------------------------------------
 
 
-def _clause(id: str, a: Standing | None, b: Standing | None) -> Change:
+def _clause(id: str, version: str, a: Standing | None, b: Standing | None) -> Change:
     text = (clauses()[id].text if id in clauses() else id).rstrip(".")
     if a is None or b is None:
         told = b or a or Standing()
@@ -424,7 +496,9 @@ def _clause(id: str, a: Standing | None, b: Standing | None) -> Change:
         (f"{b.passed} checks pass, {a.passed} did", not (newly or mended or first or lost)),
     ]
     words = "; ".join(said for said, there in parts if there)
-    advice = next((f"{k.happens} {k.issue}" for k in known() if any(map(k.expects, newly))), None)
+    ours = [k for k in expected_of("torch", version) if "*" not in k.checks]
+    reasons = {c: next((k for k in ours if k.expects(c)), None) for c in newly}
+    advice = next((f"{k.happens} {k.issue}" for k in reasons.values() if k and all(reasons.values())), None)
     if advice is None and newly and id in clauses():
         advice = clauses()[id].leads_to
     return Change("conformance", id, text, words, id, advice, better=not (newly or lost))
@@ -441,32 +515,3 @@ def _count(checks: list[str], one: str, many: str) -> str:
 
 def _named(checks: list[str]) -> str:
     return ", ".join(checks[:NAMED]) + (f" and {len(checks) - NAMED} more" if len(checks) > NAMED else "")
-
-
-# -- what to do about it ----------------------------------------------------------------------------
-
-
-class Advice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to do about the changes of this verdict whose id matches, and whose line contains `says`."""
-
-    id: str
-    verdict: str
-    advice: str
-    says: str = ""
-
-    def fits(self, change: Change) -> bool:
-        """Whether it is about this change."""
-        return self.verdict == change.verdict and matches(change.id, self.id) and self.says in change.line
-
-
-@cache
-def advice() -> tuple[Advice, ...]:
-    """advice.toml, in its order: the first that fits a change is given."""
-    rows = tomllib.loads(Path(__file__).with_name("advice.toml").read_text(encoding="utf-8"))["advice"]
-    return msgspec.convert(tuple(rows), tuple[Advice, ...])
-
-
-def advised(change: Change) -> Change:
-    """The change with what to do about it, where that is known and not said yet."""
-    found = next((row.advice for row in advice() if row.fits(change)), None)
-    return msgspec.structs.replace(change, advice=change.advice or found)

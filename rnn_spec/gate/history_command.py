@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="What came to the same in every release, too.")
 @click.option(
     "--add", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A recording to put on record, in place of an earlier one of its release; repeatable.",
+    help="A recording, or a part of one, to put on record; repeatable.",
 )  # fmt: skip
 def history(id_pattern: str, everything: bool, add: tuple[Path, ...]) -> None:
     """Show what ID came to in each release on record: a clause, an Attempt, an experiment; * is anything.
@@ -39,7 +39,8 @@ def history(id_pattern: str, everything: bool, add: tuple[Path, ...]) -> None:
         if add:
             made = [archives.neutral(Recording.read(path)) for path in add]
             kept = {release: archive.recording(release) for release in archive.order}
-            archive = archives.Archive.of(kept | {archives.release_of(r): r for r in made})
+            added = {archives.release_of(r.header): archives.put(kept, r) for r in made}
+            archive = archives.Archive.of(kept | added)
             archive.write(archives.shipped())
     except RecordingError as e:
         raise CouldNotRun(str(e)) from e

@@ -1,40 +1,40 @@
-"""The user's own model under both torches: the same weights and inputs, compared, and each against the spec.
+"""The user's own model under one torch, or under two: the same weights and inputs, each against the spec.
 
-A state_dict is read with weights_only, in the torches themselves: never here. The configuration is inferred
-from names and shapes. Every step is judged from the answer's own previous step, so that the bound is that of
-one step, for any weights and any length. The model computes in evaluation mode: dropout does not act.
+Every nn.RNN of a checkpoint is found by names and shapes, and run by itself. Every step is judged from the
+answer's own previous step, so that the bound is that of one step, for any weights and any length. The layer
+computes in evaluation mode; the gradients of a loss come from training mode, with dropout 0. Where nothing
+says whether it is tanh or relu, it is run as both.
 """
 
 from __future__ import annotations
 
 import re
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rnn_spec.far import wire
-from rnn_spec.far.process import TorchWorker
-from rnn_spec.gate.compare import Change, advised, headroom
-from rnn_spec.gate.live import Live, Refusal, Tensors, Weights
+from rnn_spec.gate import weights
+from rnn_spec.gate.compare import Change, headroom, short
+from rnn_spec.gate.program import Program, Refusal
 from rnn_spec.gate.recording import RecordingError
 from rnn_spec.judge.compare import Nonconformity, compare, same
 from rnn_spec.judge.stepwise import TooCoarse, walk
 from rnn_spec.questions import data
-from rnn_spec.questions.records import DTYPES, Case
+from rnn_spec.questions.expect import expect
+from rnn_spec.questions.records import Case, Cotangents
+from rnn_spec.spec.arithmetic import FORMATS
 from rnn_spec.spec.model import Config
-from rnn_spec.subjects.base import SubjectError
 from rnn_spec.subjects.spec import SpecSubject
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-NAME = re.compile(
-    r"(?P<prefix>(?:.*\.)?)(?P<kind>weight|bias)_(?P<side>ih|hh)_l(?P<layer>\d+)(?P<back>_reverse)?"
-)
-GATES = {3: "a GRU", 4: "an LSTM"}
-PATIENCE = 300.0
-"""Seconds that one answer of a model may take."""
+    from rnn_spec.gate.weights import Layer, Tensors
+
+BOTH = ("tanh", "relu")
 
 
 class Options(NamedTuple):
@@ -46,158 +46,139 @@ class Options(NamedTuple):
     nonlinearity: str | None = None
     batch_first: bool | None = None
     cuda: bool = False
+    trust: bool = False
+    outputs: np.ndarray | None = None
 
 
 class Answer(NamedTuple):
-    """What one torch made of the model: the layers' outputs and h_n, or the error; and the headroom."""
+    """What one torch made of a layer: arrays by name, or the error; the worst errors by their bounds."""
 
-    output: np.ndarray | None = None
-    h_n: np.ndarray | None = None
+    arrays: dict[str, np.ndarray] = {}  # noqa: RUF012  a NamedTuple's default, which nobody changes
     error: str | None = None
     headroom: float | None = None
+    gradients: float | None = None
 
 
-def judge(a: str, b: str, options: Options) -> tuple[list[Change], list[str]]:
-    """The changes of the model between the torches of two Pythons, and notes of what stayed."""
-    lives: list[Live] = []
+class Told(NamedTuple):
+    """Changes, and a line on each layer, those that are passed over last."""
+
+    changes: list[Change]
+    lines: list[str]
+
+
+def judge(pythons: list[str], options: Options) -> Told:
+    """The model under the torches of one or two Pythons; RecordingError where it cannot be had."""
+    programs = [Program(python) for python in pythons]
     try:
-        lives += [Live(a), Live(b)]
-        case, changes = read(lives, options)
+        tensors, changes = seen(programs, options)
+        found, passed = weights.layers(tensors, options.path.name)
+        chosen = selected(found, passed, options)
+        told = [under(programs, layer, case, options) for layer, case in cases(programs, chosen, options)]
     finally:
-        for live in lives:
-            live.close()
-    answers = [run(python, case, "cuda" if options.cuda else "cpu") for python in (a, b)]
-    found = changed(case, *answers)
-    config = case.config
-    about = (
-        f"{options.path.name}: RNN({config.input_size}, {config.hidden_size}), {config.num_layers} layers, "
-        f"{config.num_directions} directions, {config.nonlinearity}, {case.dtype}, "
-        f"input {case.input.shape}, evaluation mode"
-    )
-    verdict = (
-        "" if found else f": the same bits under both; {headroom(answers[0].headroom, answers[1].headroom)}"
-    )
-    return [advised(c) for c in (*changes, *found)], [about + verdict]
+        for program in programs:
+            program.close()
+    changes += [change for each in told for change in each.changes]
+    return Told(changes, [line for each in told for line in each.lines] + passed)
 
 
-def changed(case: Case, a: Answer, b: Answer) -> list[Change]:
-    """What changed of the model's answer."""
-    room = headroom(a.headroom, b.headroom)
-    if a.error or b.error:
-        if a.error == b.error:
-            raise RecordingError(f"the model does not run in either torch: {a.error}")
-        was, now = (x.error or "computed" for x in (a, b))
-        return [Change("behaviour", "model/error", "your model", f"was {was}, now {now}")]
-    beyond = (b.headroom or 0) > 1
-    pairs = {"output": (a.output, b.output), "h_n": (a.h_n, b.h_n)}
-    moved = {name: pair for name, pair in pairs.items() if not same(*pair)}
-    if not moved and not beyond:
-        return []
-    parts = [_moved(name, *pair) for name, pair in moved.items()]
-    verdict = "beyond" if beyond else "numerics"
-    says = "; ".join([*parts, room]) + ("; it is not within the step-wise bound" if beyond else "")
-    return [Change(verdict, "model/output", "your model", says, headroom=(a.headroom, b.headroom))]
+def selected(found: list[Layer], passed: list[str], options: Options) -> list[Layer]:
+    """The layers that are judged: all, or the one of a prefix; RecordingError where there is none."""
+    if options.prefix is not None:
+        wanted = options.prefix.removesuffix(".")
+        chosen = [layer for layer in found if layer.prefix == wanted]
+        if not chosen:
+            names = ", ".join(layer.title for layer in found) or "none"
+            raise RecordingError(f"{options.path.name} has no nn.RNN called {wanted!r}; it has {names}")
+        return chosen
+    if not found:
+        why = "; ".join(passed) or "there is no weight_ih_l0 of a recurrent layer"
+        raise RecordingError(f"{options.path.name} has no nn.RNN: {why}")
+    return found
 
 
-def _moved(name: str, a: Any, b: Any) -> str:
-    if np.shape(a) != np.shape(b):
-        return f"{name} was {np.shape(a)}, now {np.shape(b)}"
-    with np.errstate(invalid="ignore"):
-        greatest = np.nanmax(np.abs(a - b))
-    return f"{name}: {int((a != b).sum())} of {a.size} elements moved, by at most {greatest:.2g}"
+# -- reading ---------------------------------------------------------------------------------------
 
 
-# -- reading and inferring --------------------------------------------------------------------------
-
-
-def read(lives: list[Live], options: Options) -> tuple[Case, list[Change]]:
-    """The model as a Case, and what the two read differently; RecordingError where it cannot be had."""
-    path = str(options.path.absolute())
+def seen(programs: list[Program], options: Options) -> tuple[Tensors, list[Change]]:
+    """The file's tensors, and what one torch does not read; RecordingError where none reads it."""
     if not options.path.is_file():
         raise RecordingError(f"{options.path} is not a file")
-    readers = [live for live in lives if live.hello.reads]
-    if not readers:
-        raise RecordingError(
-            f"{options.path.name} is read with weights_only, which torch has from 1.13 on: give one such side"
-        )
-    if options.cuda and (lacking := [live for live in lives if not live.hello.cuda]):
-        raise RecordingError(f"torch {lacking[0].hello.torch} of {lacking[0].python} has no CUDA device")
-    seen: list[Tensors | str] = []
-    for live in readers:
+    if options.cuda and (lacking := [p for p in programs if not p.hello.cuda]):
+        raise RecordingError(f"{lacking[0].hello.name} of {lacking[0].python} has no CUDA device")
+    if weights.is_safetensors(options.path):
+        return weights.of_safetensors(options.path), []
+    able = readers(programs, options)
+    said: dict[str, str] = {}
+    read = []
+    for program in able:
         try:
-            seen.append(live.ask(Tensors, op="names", path=path))
+            request = {"path": str(options.path.absolute()), "trust": options.trust}
+            read.append(program.ask(weights.Tensors, op="names", **request))
         except Refusal as e:
-            seen.append(str(e))
-    good = [(live, x) for live, x in zip(readers, seen, strict=True) if isinstance(x, Tensors)]
-    if not good:
-        raise RecordingError(f"{options.path.name} is no state_dict that weights_only reads: {seen[0]}")
-    live, tensors = good[-1]
-    names, config, dtype = inferred(tensors.tensors, options)
-    changes = [
-        Change(
-            "checkpoints",
-            "model/read",
-            options.path.name,
-            f"is not read by torch {reader.hello.torch}: {said}",
-        )
-        for reader, said in zip(readers, seen, strict=True)
-        if isinstance(said, str)
-    ]
-    weights = [numbers(reader, path, names) for reader, _ in good]
-    if len(weights) > 1 and not same(*weights):
-        changes.append(Change("checkpoints", "model/weights", options.path.name, "is read as other numbers"))
-    x = SpecSubject().rounded(inputs(config, options), dtype).astype(np.float64)  # as the torches round it
-    return Case("model", config, weights[-1], x, dtype=dtype), changes
+            said[program.hello.version] = str(e)
+    if not read:
+        raise RecordingError(unread(options, next(iter(said.values()))))
+    title = options.path.name
+    told = [(name, f"is not read by {name}: {why}") for name, why in said.items()]
+    changes = [Change("checkpoints", "model/read", title, says) for _, says in told]
+    return read[-1], changes
 
 
-def numbers(live: Live, path: str, names: dict[str, str]) -> dict[str, np.ndarray]:
-    """The parameters by nn.RNN's own names."""
-    try:
-        held = live.ask(Weights, op="read", path=path, names=list(names)).tensors
-        return {own: wire.array(held[name]) for name, own in names.items()}
-    except (Refusal, ValueError, KeyError) as e:
-        raise RecordingError(f"torch {live.hello.torch} tells the model's weights not as it must: {e}") from e
-
-
-def inferred(
-    tensors: dict[str, tuple[str, tuple[int, ...]]], options: Options
-) -> tuple[dict[str, str], Config, str]:
-    """The parameters by nn.RNN's own names, configuration and dtype; RecordingError asks for the rest."""
-    found: dict[str, dict[str, re.Match[str]]] = {}
-    for name in tensors:
-        if match := NAME.fullmatch(name):
-            found.setdefault(match["prefix"].removesuffix("."), {})[name] = match
-    if not found:
-        raise RecordingError(f"{options.path.name} has no weight_ih_l0 of a recurrent layer")
-    wanted = options.prefix.removesuffix(".") if options.prefix is not None else None
-    if wanted not in found and (wanted is not None or len(found) > 1):
+def readers(programs: list[Program], options: Options) -> list[Program]:
+    """The torches that may read the file: those that have weights_only, or any where it is trusted."""
+    able = [program for program in programs if options.trust or program.hello.reads]
+    if not able:
         raise RecordingError(
-            f"choose one recurrent layer of {options.path.name} by --prefix: {', '.join(found)}"
+            f"{options.path.name} is read with weights_only, which torch has from 1.13 on: give such a side, "
+            "a safetensors file, or --trust"
         )
-    matches = found[next(iter(found)) if wanted is None else wanted]
-    names = {name: name[len(match["prefix"]) :] for name, match in matches.items()}
-    shapes = {own: tensors[name] for name, own in names.items()}
-    if not {"weight_ih_l0", "weight_hh_l0"} <= shapes.keys():
-        raise RecordingError(f"{options.path.name} lacks weight_ih_l0 or weight_hh_l0")
-    (rows, hidden), (_, columns) = shapes["weight_hh_l0"][1], shapes["weight_ih_l0"][1]
-    if rows != hidden:
-        raise RecordingError(
-            f"{options.path.name} holds {GATES.get(rows // hidden, 'something else')}, and not an nn.RNN"
+    return able
+
+
+def unread(options: Options, said: str) -> str:
+    """Why a file is not read, and what to do."""
+    name = options.path.name
+    if not options.trust and re.search(r"Unsupported (global|class)|GLOBAL", said):
+        return (
+            f"{name} holds more than tensors: save model.state_dict() and give that, or pass --trust if you "
+            "trust whoever wrote it, for loading it may run any code"
         )
-    dtypes = {dtype for dtype, _ in shapes.values()}
-    if len(dtypes) > 1 or not dtypes <= set(DTYPES):
-        raise RecordingError(
-            f"the parameters are {', '.join(sorted(dtypes))}: one of {', '.join(DTYPES)} can be judged"
-        )
-    if options.nonlinearity is None:
-        raise RecordingError("weights do not say whether the layer is tanh or relu: give --nonlinearity")
-    if options.inputs is not None and options.inputs.ndim == 3 and options.batch_first is None:
+    reason = re.sub(r"^(\w+): .*WeightsUnpickler error: ", r"\1: ", said)
+    return f"{name} is no checkpoint that torch reads: {short(reason)}"
+
+
+def cases(programs: list[Program], chosen: list[Layer], options: Options) -> Iterator[tuple[Layer, Case]]:
+    """Each layer as a Case, twice where nothing says whether it is tanh or relu."""
+    names = [name for layer in chosen for name in layer.tensors]
+    if weights.is_safetensors(options.path):
+        numbers = weights.read_safetensors(options.path, names)
+    else:
+        able = readers(programs, options)
+        numbers = weights.read_torch(able[-1], options.path, names, trust=options.trust)
+    for layer in chosen:
+        parameters = weights.parameters(layer, numbers)
+        own = options.nonlinearity or layer.options.get("nonlinearity")
+        for nonlinearity in (own,) if own in BOTH else BOTH:
+            config = configured(layer, nonlinearity, options)
+            spec = SpecSubject()
+            x = spec.rounded(inputs(config, options), layer.dtype).astype(
+                np.float64
+            )  # as the torches round it
+            rounded = {n: spec.rounded(w, layer.dtype).astype(np.float64) for n, w in parameters.items()}
+            yield layer, Case(nonlinearity, config, rounded, x, dtype=layer.dtype, cotangents=loss(config, x))
+
+
+def configured(layer: Layer, nonlinearity: str, options: Options) -> Config:
+    """The layer's configuration, by the shapes of its parameters and what is said of it."""
+    batch_first = layer.options.get("batch_first") if options.batch_first is None else options.batch_first
+    if options.inputs is not None and options.inputs.ndim == 3 and batch_first is None:
         raise RecordingError("inputs do not say which axis is time: give --batch-first or --time-first")
-    config = Config(
-        columns, hidden, 1 + max(int(m["layer"]) for m in matches.values()), options.nonlinearity,
-        "bias_ih_l0" in shapes, bool(options.batch_first), 0.0, any(m["back"] for m in matches.values()),
+    names = [match for own in layer.parts if (match := weights.NAME.fullmatch(own))]
+    return Config(
+        layer.shapes["weight_ih_l0"][1], layer.shapes["weight_hh_l0"][1],
+        1 + max(int(m["layer"]) for m in names), nonlinearity, "bias_ih_l0" in layer.parts, bool(batch_first),
+        0.0, any(m["back"] for m in names),
     )  # fmt: skip
-    return names, config, dtypes.pop()
 
 
 def inputs(config: Config, options: Options) -> np.ndarray:
@@ -212,39 +193,160 @@ def inputs(config: Config, options: Options) -> np.ndarray:
     return options.inputs
 
 
-# -- running and judging ----------------------------------------------------------------------------
+def loss(config: Config, x: np.ndarray) -> Cotangents:
+    """What the outputs are multiplied by, and added up, for a loss whose gradients are compared."""
+    L, D, H = config.num_layers, config.num_directions, config.hidden_size
+    batch = () if x.ndim == 2 else (x.shape[0 if config.batch_first else 1],)
+    return Cotangents(
+        data.dyadic("model/output cotangent", (*x.shape[:-1], D * H), 7),
+        data.dyadic("model/h_n cotangent", (L * D, *batch, H), 7),
+    )
 
 
-def run(python: str, case: Case, device: str) -> Answer:
-    """What the torch of a Python makes of the model, layer by layer, and the worst step's headroom."""
+# -- running and judging ---------------------------------------------------------------------------
+
+
+def under(programs: list[Program], layer: Layer, case: Case, options: Options) -> Told:
+    """One layer as one nonlinearity, under each torch."""
+    answers = [run(program, case, options) for program in programs]
+    config = case.config
+    about = (
+        f"your model, {layer.title}: RNN({config.input_size}, {config.hidden_size}), "
+        f"{_count(config.num_layers, 'layer')}, {_count(config.num_directions, 'direction')}, "
+        f"{config.nonlinearity}, {case.dtype}, input {case.input.shape}"
+    )
+    name = f"model/{layer.prefix or 'rnn'}" + ("" if options.nonlinearity else f"/{config.nonlinearity}")
+    reproduces = reproduced(answers[-1], options)
+    if len(answers) == 1:
+        return alone(answers[0], name, about, reproduces)
+    found = changed(name, about.partition(":")[0], *answers)
+    room = headroom(answers[0].headroom, answers[1].headroom)
+    verdict = "moved" if found else f"the same bits under both; {room}"
+    return Told(found, [f"{about}: {verdict}{reproduces}"])
+
+
+def alone(answer: Answer, name: str, about: str, reproduces: str) -> Told:
+    """What is said of a layer under one torch."""
+    if answer.error:
+        return Told([Change("behaviour", f"{name}/error", about, answer.error)], [f"{about}: {answer.error}"])
+    says = f"the worst error is {answer.headroom:.2g} of its bound"
+    says += "" if answer.gradients is None else f", of a gradient {answer.gradients:.2g}"
+    wrong = (answer.headroom or 0) > 1 or (answer.gradients or 0) > 1
+    change = Change("beyond", f"{name}/output", about, says, headroom=(None, answer.headroom))
+    return Told([change] if wrong else [], [f"{about}: {says}{reproduces}"])
+
+
+def reproduced(answer: Answer, options: Options) -> str:
+    """Whether the answer is the output that the user has, if there is one."""
+    if options.outputs is None or answer.error:
+        return ""
+    got = answer.arrays["output"]
+    if got.shape != options.outputs.shape:
+        return f"; your outputs are {options.outputs.shape}, and not {got.shape}"
+    far = float(np.nanmax(np.abs(got - options.outputs)))
+    return f"; it is your outputs to {far:.2g}"
+
+
+def _count(n: int, name: str) -> str:
+    return f"{n} {name}" + ("" if n == 1 else "s")
+
+
+def changed(name: str, title: str, a: Answer, b: Answer) -> list[Change]:
+    """What changed of a layer's answers: an error, the outputs, the gradients."""
+    if a.error or b.error:
+        if a.error == b.error:
+            raise RecordingError(f"the model does not run in either torch: {a.error}")
+        was, now = (x.error or "computed" for x in (a, b))
+        return [Change("behaviour", f"{name}/error", title, f"was {was}, now {now}")]
+    of = {
+        "output": (["output", "h_n"], (a.headroom, b.headroom)),
+        "gradients": ([n for n in a.arrays if n.startswith("grad ")], (a.gradients, b.gradients)),
+    }
+    return [
+        change
+        for what, (names, rooms) in of.items()
+        if (change := _moved(f"{name}/{what}", title, names, (a, b), rooms))
+    ]
+
+
+def _moved(
+    id: str, title: str, names: list[str], answers: tuple[Answer, Answer], rooms: Any
+) -> Change | None:
+    """The change of some arrays, or None where they are the same bits and within their bound."""
+    pairs = {n: (answers[0].arrays.get(n), answers[1].arrays.get(n)) for n in names}
+    moved = {name: pair for name, pair in pairs.items() if not same(*pair)}
+    beyond = (rooms[1] or 0) > 1
+    if not moved and not beyond:
+        return None
+    parts = [_parts(name, *pair) for name, pair in list(moved.items())[:3]]
+    parts += [f"{len(moved) - 3} more moved"] if len(moved) > 3 else []
+    parts += [headroom(*rooms)] if rooms[1] is not None else ["nothing bounds it for such weights"]
+    verdict = "beyond" if beyond else "numerics"
+    says = "; ".join(parts) + ("; it is not within its bound" if beyond else "")
+    return Change(verdict, id, title, says, headroom=rooms)
+
+
+def _parts(name: str, a: Any, b: Any) -> str:
+    if np.shape(a) != np.shape(b):
+        return f"{name} was {np.shape(a)}, now {np.shape(b)}"
+    with np.errstate(invalid="ignore"):
+        greatest = np.nanmax(np.abs(a - b))
+    return f"{name}: {int((a != b).sum())} of {a.size} elements moved, by at most {greatest:.2g}"
+
+
+def run(program: Program, case: Case, options: Options) -> Answer:
+    """What a torch makes of a layer, and its worst errors."""
+    cotangents: Any = case.cotangents
+    given = {f"w {n}": w for n, w in case.parameters.items()} | {
+        "x": case.input, "output": cotangents.output, "h_n": cotangents.h_n,
+    }  # fmt: skip
+    config = {name: getattr(case.config, name) for name in CONFIGURED}
+    with tempfile.TemporaryDirectory() as folder:
+        there, back = Path(folder) / "given.npz", Path(folder) / "answer.npz"
+        np.savez(there, **given)
+        request = {"given": str(there), "to": str(back), "config": config, "dtype": case.dtype}
+        try:
+            program.ask(weights.Written, op="model", device="cuda" if options.cuda else "cpu", **request)
+        except Refusal as e:
+            return Answer(error=str(e))
+        arrays = weights.load(back)
     try:
-        worker = TorchWorker(python, device)
-    except SubjectError as e:
-        raise RecordingError(str(e)) from e
-    worker.pace.deadline = PATIENCE
-    try:
-        answers = []
-        for count in range(1, case.config.num_layers + 1):
-            answer = worker.run(lower(case, count))
-            if answer.error is not None:
-                return Answer(error=str(answer.error))
-            answers.append(answer)
-    finally:
-        worker.close()
-    try:
-        worst = steps(case, [np.asarray(a.output) for a in answers], np.asarray(answers[-1].h_n))
+        count = case.config.num_layers
+        worst = steps(case, [arrays.pop(f"output {n}") for n in range(1, count + 1)], arrays["h_n"])
     except TooCoarse as e:
         raise RecordingError(str(e)) from e
-    except (Nonconformity, ValueError, IndexError) as e:  # another shape than it must have
+    except (Nonconformity, ValueError, IndexError, KeyError) as e:  # another shape than it must have
         return Answer(error=f"an answer that is not the layer's: {e}")
-    return Answer(answers[-1].output, answers[-1].h_n, None, worst)
+    return Answer(arrays, None, worst, gradients(case, arrays))
 
 
-def lower(case: Case, count: int) -> Case:
-    """The same question of the first `count` layers."""
-    names = [n for n in case.parameters if int(re.findall(r"_l(\d+)", n)[0]) < count]
-    config = replace(case.config, num_layers=count)
-    return replace(case, config=config, parameters={name: case.parameters[name] for name in names})
+CONFIGURED = (
+    "input_size", "hidden_size", "nonlinearity", "num_layers", "bias", "batch_first", "bidirectional",
+)  # fmt: skip
+
+
+def gradients(case: Case, arrays: dict[str, np.ndarray]) -> float | None:
+    """The worst error of a gradient in parts of its bound; None where no bound says anything."""
+    if unbounded(case):
+        return None
+    with np.errstate(all="ignore"):
+        expected = expect(replace(case, training=True)).arrays
+    found = []
+    for name, array in arrays.items():
+        bound = expected.get(name)
+        if name.startswith("grad ") and bound is not None and bound.error.max() < np.abs(bound.value).max():
+            try:
+                found.append(compare(name, array, bound).headroom)
+            except Nonconformity:
+                return float("inf")
+    return max(found, default=None)
+
+
+def unbounded(case: Case) -> bool:
+    """Whether an error of one rounding may outgrow any number on its way through all steps."""
+    sums = [np.abs(w).sum(axis=1).max() for n, w in case.parameters.items() if n.startswith("weight_hh")]
+    length = case.input.shape[1 if case.input.ndim == 3 and case.config.batch_first else 0]
+    return bool(max(sums) > 1 and np.log(max(sums)) * length + np.log(FORMATS[case.dtype].unit_roundoff) > 0)
 
 
 def steps(case: Case, outputs: list[np.ndarray], h_n: np.ndarray) -> float:
@@ -274,4 +376,4 @@ def load(path: Path) -> np.ndarray:
             raise ValueError("it holds no array of real numbers")
         return held.astype(np.float64)
     except (OSError, ValueError, EOFError) as e:
-        raise RecordingError(f"{path} is not an array of inputs: {e}") from e
+        raise RecordingError(f"{path} is not an array of numbers: {e}") from e

@@ -6,7 +6,6 @@ started again, and what it was asked has that for its answer.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter, defaultdict
 from hashlib import sha256
@@ -18,7 +17,10 @@ import msgspec
 import numpy as np
 
 from rnn_spec.far import wire
-from rnn_spec.far.process import Failure, Process, TorchWorker, beside
+from rnn_spec.far.process import TorchWorker, beside
+from rnn_spec.gate import generic
+from rnn_spec.gate.program import Program, Refusal
+from rnn_spec.gate.progress import Progress
 from rnn_spec.gate.recording import (
     Arrays,
     Bits,
@@ -40,68 +42,10 @@ from rnn_spec.suite.collect import collect
 from rnn_spec.torch import experiments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from rnn_spec.questions.records import Expectation, Observation
     from rnn_spec.suite.planned import Planned
-
-DEADLINE = experiments.SECONDS + 15.0
-"""Seconds until an experiment's process is given up that should have ended itself."""
-PATIENCE = 5
-"""How many requests in a row may end a process before no more are made: each may take DEADLINE seconds."""
-LARGEST = 1 << 20
-"""Bytes that a fact may have."""
-
-
-class Experimenting:
-    """The program of experiments in one Python, started again when it has died."""
-
-    def __init__(self, python: str, *arguments: str, deadline: float = DEADLINE) -> None:
-        """Start it when it is first asked."""
-        self.command = [python, experiments.__file__, *arguments]
-        self.deadline = deadline
-        self.process: Process | None = None
-        self.failed = 0
-
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a request; Failure, after which the process is gone, where there is none."""
-        if self.process is None:
-            try:
-                self.process = Process(self.command)
-            except OSError as e:
-                raise RecordingError(f"{self.command[0]} cannot be started: {e.strerror}") from e
-        line = b""
-        try:
-            line = self.process.exchange(json.dumps(request).encode(), self.deadline, LARGEST)
-            return msgspec.json.decode(line, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
-            self.close()
-            raise Failure("rubbish", f"answers no JSON object: {wire.excerpt(line)}") from e
-        except Failure:
-            self.close()
-            raise
-
-    def fact(self, request: dict[str, Any]) -> Fact:
-        """What a request comes to; whatever becomes of the process is a fact."""
-        if self.failed == PATIENCE:
-            return Fact(died=f"not asked: {PATIENCE} requests in a row ended the process")
-        try:
-            answer = self.ask(request)
-        except Failure as e:
-            self.failed += 1
-            return Fact(died=str(e).partition(";")[0])
-        self.failed = 0
-        try:
-            return msgspec.convert(answer, Fact)
-        except msgspec.ValidationError as e:
-            return Fact(died=f"answers what is no fact: {' '.join(str(e).split())}")
-
-    def close(self) -> None:
-        """End the process."""
-        if self.process is not None:
-            process, self.process = self.process, None
-            process.requests.put(b'{"op": "bye"}\n')
-            process.end(0.5)
 
 
 class Asking(Session):
@@ -143,14 +87,14 @@ class Suite:
         self.expectations: dict[str, Expectation] = {}
         self.turn = Lock()
 
-    def ask(self, header: Header, python: str) -> Recording:
+    def ask(self, header: Header, python: str, progress: Progress | None = None) -> Recording:
         """A recording without experiments; RecordingError if there is none."""
         with self.turn, np.errstate(all="ignore"):
             worker = started(python, header.version)
             try:
                 session = Asking(worker, self.expectations)
                 self.planned = self.planned or collect()
-                standings = judge(self.planned, session)
+                standings = judge(told(self.planned, header.version, progress), session)
                 session.clause = ""
                 for recipe in product.standard():
                     session.asked.setdefault(str(recipe), recipe.case())
@@ -159,12 +103,12 @@ class Suite:
                     id: arrays(session, q)
                     for id, q in found.items()
                     if isinstance(q, Case) and (q.deeds or q.route or "~" not in id)
-                }
+                } | {id: arrays(session, case) for id, case in generic.cases().items()}
                 attempts = {id: fact(session.attempt(q)) for id, q in found.items() if isinstance(q, Attempt)}
             finally:
                 worker.close()
         lost = [a.error for a in cases.values() if a.error and a.error.phase == "worker"]
-        if len(lost) == len(cases):
+        if lost and len(lost) == sum(a.absent is None for a in cases.values()):
             raise RecordingError(f"the torch of {python} answers no case: {lost[0].message}")
         questions = {
             id: Question(tuple(sorted(session.clauses[id])), str(q) if isinstance(q, Attempt) else "")
@@ -175,46 +119,80 @@ class Suite:
 
 
 def record(
-    python: str, header: Header, tell: Callable[[str], None] = print, suite: Suite | None = None
+    python: str,
+    header: Header,
+    tell: Callable[[str], None] = print,
+    suite: Suite | None = None,
+    progress: Progress | None = None,
+    growing: dict[str, Fact] | None = None,
 ) -> Recording:
     """What the torch of a Python, which `header` describes, does; RecordingError where it cannot be asked.
 
-    `tell` is given a line now and then; releases that are recorded side by side share a `suite`.
+    `tell` is given a line at the beginning, `progress` each step; releases that are recorded side by side
+    share a `suite`. `growing` gets each experiment's fact as it comes.
     """
+    progress = progress or Progress(tell)
     tell(
         f"{header.version}, Python {header.python}: the suite, and {len(experiments.EXPERIMENTS)} experiments"
     )
     with beside(1) as pool:
-        asked = pool.submit((suite or Suite()).ask, header, python)
-        found = dict(sorted(experiment(python)))
+        asked = pool.submit((suite or Suite()).ask, header, python, progress)
+        found = dict(sorted(experiment(python, progress=progress, name=header.version, growing=growing)))
         return msgspec.structs.replace(asked.result(), experiments=found)
+
+
+def part(python: str, header: Header, wanted: Callable[[str], bool]) -> Recording:
+    """A recording of those experiments and generic cases whose ids are wanted, to be added to a whole."""
+    facts = dict(sorted(experiment(python, filter(wanted, experiments.EXPERIMENTS))))
+    asked = {id: case for id, case in generic.cases().items() if wanted(id)}
+    worker = started(python, header.version)
+    try:
+        session = Session(worker)
+        return Recording(header, facts, cases={id: arrays(session, case) for id, case in asked.items()})
+    finally:
+        worker.close()
+
+
+def described(python: str, subject: str, command: str) -> tuple[Header, str]:
+    """Which release it is, by its own word, and what tells this build of it from another at its place."""
+    program = Program(python)
+    try:
+        said = program.hello
+    except Refusal as e:
+        raise RecordingError(f"the torch of {python} says no hello: {e}") from e
+    finally:
+        program.close()
+    told = said.version, said.python, said.numpy, said.platform
+    return Header(subject, *told, command=command, packages=said.packages), said.build
 
 
 def describe(python: str, subject: str, command: str) -> Header:
     """Which release it is, by its own word."""
-    program = Experimenting(python)
-    try:
-        return msgspec.convert(
-            {"subject": subject, "command": command, **program.ask({"op": "hello"})}, Header
-        )
-    except Failure as e:
-        raise RecordingError(f"{python} has no torch that says hello: {e}") from e
-    except msgspec.ValidationError as e:
-        raise RecordingError(f"{python} says hello not as it must: {e}") from e
-    finally:
-        program.close()
+    return described(python, subject, command)[0]
 
 
-def experiment(python: str, ids: Iterable[str] = tuple(experiments.EXPERIMENTS)) -> list[tuple[str, Fact]]:
+def experiment(
+    python: str,
+    ids: Iterable[str] = tuple(experiments.EXPERIMENTS),
+    progress: Progress | None = None,
+    name: str = "",
+    growing: dict[str, Fact] | None = None,
+) -> list[tuple[str, Fact]]:
     """The facts of these experiments, in two processes: those that need more of torch have their own."""
-    ids = list(ids)
+    ids, kept = list(ids), {} if growing is None else growing
+    if progress:
+        progress.expect(name, len(ids))
     heavy = [id for id in ids if experiments.EXPERIMENTS[id].heavy]
     light = [id for id in ids if not experiments.EXPERIMENTS[id].heavy]
 
     def facts(some: list[str], *arguments: str) -> list[tuple[str, Fact]]:
-        program = Experimenting(python, *arguments)
+        program = Program(python, *arguments)
         try:
-            return [(id, program.fact({"op": "experiment", "id": id})) for id in some]
+            for id in some:
+                kept[id] = program.fact(op="experiment", id=id)
+                if progress:
+                    progress.step(name)
+            return [(id, kept[id]) for id in some]
         finally:
             program.close()
 
@@ -233,6 +211,16 @@ def started(python: str, version: str) -> TorchWorker:
         worker.close()
         raise RecordingError(f"the suite met {met}, and the experiments {version}, in {python}")
     return worker
+
+
+def told(planned: list[Planned], name: str, progress: Progress | None) -> Iterator[Planned]:
+    """The checks, each a step."""
+    if progress:
+        progress.expect(name, len(planned))
+    for check in planned:
+        yield check
+        if progress:
+            progress.step(name)
 
 
 def judge(planned: Iterable[Planned], session: Asking) -> dict[str, Standing]:

@@ -119,13 +119,15 @@ class Header(Record, frozen=True):
     platform: str = ""
     rnn_spec: str = rnn_spec.__version__
     command: str = ""
+    packages: dict[str, str] = {}
 
 
 class Recording(Record, frozen=True):
     """A release: what came of the suite's questions and checks, and of the experiments beside it.
 
     `attempts` and `cases` are the suite's own questions by id: every Attempt, and of the Cases the standard
-    selection, and those with deeds or a route. The checks are those of ``rnn-spec check torch@PYTHON``.
+    selection, those with deeds or a route, and those of `generic`. The checks are those of
+    ``rnn-spec check torch@PYTHON``. One without clauses is a part, to be added to a whole.
     """
 
     header: Header

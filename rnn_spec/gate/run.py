@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from packaging.version import Version
 
 import rnn_spec
+from rnn_spec import releases
 from rnn_spec.far.process import beside
 from rnn_spec.gate import accepted as acceptance
-from rnn_spec.gate import environments
+from rnn_spec.gate import environments, requirements
 from rnn_spec.gate import model as models
 from rnn_spec.gate.archive import Archive
+from rnn_spec.gate.causes import named
 from rnn_spec.gate.checkpoints import crossed
-from rnn_spec.gate.compare import Change, compare
-from rnn_spec.gate.record import Suite, describe, record
+from rnn_spec.gate.code import Code
+from rnn_spec.gate.compare import Change, compare, package
+from rnn_spec.gate.environments import Wanted
+from rnn_spec.gate.progress import Progress
+from rnn_spec.gate.record import Suite, described, record
 from rnn_spec.gate.recording import Header, Recording, RecordingError
 from rnn_spec.gate.report import Result
 from rnn_spec.gate.speed import measure
@@ -34,9 +43,13 @@ class Options(NamedTuple):
     target: str
     fail_on: list[str]
     recorded: bool = False
+    live: bool = False
     python: str | None = None
+    python_from: str | None = None
+    python_to: str | None = None
     accepted: Path | None = None
-    speed: bool = True
+    code: tuple[Path, ...] = ()
+    speed: bool = False
     fresh: bool = False
     model: Path | None = None
     inputs: Path | None = None
@@ -44,86 +57,216 @@ class Options(NamedTuple):
     nonlinearity: str | None = None
     batch_first: bool | None = None
     cuda: bool = False
+    trust: bool = False
+    outputs: Path | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether both torches have to run, whatever is on record."""
+        return self.live or self.fresh or self.speed or self.model is not None
+
+
+class Side(NamedTuple):
+    """One side: its recording where it is on record, and the Python that has its torch, or is to get it."""
+
+    recording: Recording | None = None
+    python: Path | None = None
+    wanted: Wanted | None = None
 
 
 def run(options: Options, say: Callable[[str], None]) -> Result:
-    """A whole gate; RecordingError where it cannot be run. `say` is told what is being done."""
-    entries = acceptance.read(options.accepted) if options.accepted else ()
-    sides = ready((options.source, options.target), options.python, options.recorded, say)
-    live = [str(side) for side in sides if isinstance(side, Path)]
-    both = len(live) == len(sides)
-    changes, notes = judged(options, live, both)
-    a, b = recordings(sides, options.fresh, say)
-    changes += compare(a, b, EXPERIMENTS)
-    if both:
-        changes += crossed((live[0], a.header), (live[1], b.header))
-    if both and options.speed:
-        slower, ratios = measure(live[0], live[1], say=say)
-        changes, notes = changes + slower, notes + ratios
-    changes, problems = acceptance.apply(entries, changes, a.header.version, b.header.version)
-    return Result(a.header, b.header, changes, options.fail_on, problems, notes)
+    """A whole gate; RecordingError where it cannot be run. `say` is told what is being done.
 
-
-def judged(options: Options, live: list[str], both: bool) -> tuple[list[Change], list[str]]:
-    """What becomes of the user's model, if there is one."""
-    if not options.model:
-        return [], []
-    if not both:
-        raise RecordingError("--model needs two torches that run, and not recordings")
-    given = models.load(options.inputs) if options.inputs else None
-    told = options.prefix, options.nonlinearity, options.batch_first, options.cuda
-    return models.judge(live[0], live[1], models.Options(options.model, given, *told))
-
-
-def ready(
-    names: tuple[str, str], python: str | None, recorded: bool, say: Callable[[str], None]
-) -> list[Path | Recording]:
-    """Both sides, each a recording or a Python with torch in it; RecordingError where one cannot be had.
-
-    With `recorded`, a version is that of the recordings that ship; else it is installed.
+    All that is given is looked at before anything is fetched or run. On Ctrl-C the Result is partial: of what
+    had been asked of both sides by then.
     """
-    found = [environments.find(name) for name in names]  # a wrong name is told before anything is installed
-    if recorded:
-        archive = Archive.read()
-        found = [archive.recording(which) if isinstance(which, str) else which for which in found]
-    return [
-        environments.installed(which, python, say) if isinstance(which, str) else which for which in found
-    ]
+    entries = acceptance.read(options.accepted) if options.accepted else ()
+    code = Code.read(options.code) if options.code else None
+    given = looked_at(options)
+    sides = resolved(options, say)
+    told = models.Told([], [])
+    changes: list[Change] = []
+    notes: list[str] = []
+    partial = ""
+    takes = Takes(say)
+    try:
+        sides = had(sides, say)
+        live = [str(side.python) for side in sides if side.python]
+        told = judged(options, given, live)
+        a, b = takes.recordings(sides, options.fresh)
+        if len(live) == len(sides):
+            changes += crossed((live[0], a.header), (live[1], b.header))
+            if options.speed:
+                slower, ratios = measure(live[0], live[1], say=say)
+                changes, notes = changes + slower, notes + ratios
+    except KeyboardInterrupt:
+        partial, a, b = takes.so_far()
+    changes += told.changes + compare(a, b, EXPERIMENTS)
+    found, problems = settled(changes, entries, code, (a.header.version, b.header.version))
+    problems = [] if partial else problems + [said for side in (a, b) for said in unanswered(side)]
+    notes += takes.notes + [said for said in (lacking(a, b), newer(a, b)) if said]
+    files = code.files if code else None
+    since = began(found, a, b)
+    return Result(
+        a.header, b.header, found, options.fail_on, problems, notes, files, since, partial, told.lines
+    )  # fmt: skip
 
 
-def recordings(found: list[Path | Recording], fresh: bool, say: Callable[[str], None]) -> list[Recording]:
-    """Both sides' recordings, made side by side where they are live."""
-    asked = Suite()
-    with beside(2) as both:
-        return [*both.map(lambda which: recording(which, fresh, say, asked), found)]
+def looked_at(options: Options) -> models.Options:
+    """The model's own options, its files read; RecordingError where one is not there or not fit."""
+    if options.model and not options.model.is_file():
+        raise RecordingError(f"{options.model} is not a file")
+    inputs, outputs = (models.load(path) if path else None for path in (options.inputs, options.outputs))
+    return models.Options(
+        options.model or Path(), inputs, options.prefix, options.nonlinearity, options.batch_first,
+        options.cuda, options.trust, outputs,
+    )  # fmt: skip
 
 
-def recording(which: Path | Recording, fresh: bool, say: Callable[[str], None], asked: Suite) -> Recording:
-    """A recording as it is, or that of a Python: the kept one, or made now and kept."""
-    if isinstance(which, Recording):
-        return which
-    python = str(which)
-    header = describe(python, "torch", f"rnn-spec record torch@{python}")
-    path = kept(python, header)
-    if path.exists() and not fresh:
-        try:
-            found = Recording.read(path)
-        except RecordingError:
-            path.unlink()  # not ours any more: made anew
+def judged(options: Options, given: models.Options, live: list[str]) -> models.Told:
+    """What becomes of the user's model."""
+    return models.judge(live, given) if options.model else models.Told([], [])
+
+
+# -- the sides -------------------------------------------------------------------------------------
+
+
+def resolved(options: Options, say: Callable[[str], None]) -> list[Side]:
+    """Both sides, before anything is fetched; RecordingError where one cannot be had.
+
+    A version that is on record, made on this platform, is taken from there, unless both have to run. A Python
+    is always asked: its torch may be any.
+    """
+    found = [environments.find(name) for name in (options.source, options.target)]  # wrong names come first
+    if options.runs and any(isinstance(which, Recording) for which in found):
+        what = "--model" if options.model else "--speed" if options.speed else "--live"
+        raise RecordingError(f"{what} needs two torches that run, and not recordings")
+    pythons = (options.python_from or options.python, options.python_to or options.python)
+    sides = []
+    for which, python in zip(found, pythons, strict=True):
+        if isinstance(which, Recording):
+            sides.append(Side(recording=which))
+        elif isinstance(which, Path):
+            sides.append(Side(python=which))
+        elif isinstance(which, str):
+            sides.append(versioned(which, python, options, say))
         else:
-            say(f"{header.version}: recorded before, {path}")
-            return found
-    made = record(python, header, say, asked)
-    made.write(path)
-    return made
+            release = requirements.release(which, Archive.read().order, ask=not options.recorded)
+            say(f"{which} is torch {release}")
+            sides.append(versioned(release, python, options, say))
+    return sides
 
 
-def kept(python: str, header: Header) -> Path:
+def versioned(which: str, python: str | None, options: Options, say: Callable[[str], None]) -> Side:
+    """A version: from the record, or to be installed."""
+    archive = Archive.read()
+    bare = which.partition("+")[0]
+    held = archive.recording(bare) if bare in archive.order else None
+    if options.recorded:
+        if options.runs:
+            raise RecordingError(
+                "--recorded runs nothing: leave out --model, --speed, --live and --fresh, or it"
+            )
+        if held is None:
+            near = nearest(which, archive.order)
+            raise RecordingError(
+                f"torch {which} is not on record: the nearest that is, is {near}; leave out --recorded, and "
+                f"{which} is installed and asked"
+            )
+        return Side(recording=held)
+    here = f"{platform.system()} {platform.machine()}"
+    if held is not None and not options.runs and not python and held.header.platform == here:
+        build = held.header.version
+        say(f"torch {which}: from the record of {build}, Python {held.header.python}; --live asks it here")
+        return Side(recording=held)
+    return Side(wanted=Wanted(which, environments.interpreter(which, python)))
+
+
+def nearest(which: str, order: list[str]) -> str:
+    """The release on record that is nearest to a version: the newest that is not newer, or the oldest."""
+    wanted = Version(which)
+    return next((r for r in reversed(order) if Version(r).release <= wanted.release), order[0])
+
+
+def had(sides: list[Side], say: Callable[[str], None]) -> list[Side]:
+    """The sides, each that has to be installed with its Python: both asked of pip, then both made at once."""
+    wanted = [side.wanted for side in sides if side.wanted]
+    if not wanted:
+        return sides
+    with beside(2) as both, Progress(lambda _: say("pip is at work"), every=20.0) as told:
+        told.expect("pip", 1)
+        [*both.map(lambda w: environments.asked(w, say), wanted)]
+        made = dict(zip(wanted, both.map(lambda w: environments.installed(w, say), wanted), strict=True))
+    return [side._replace(python=made[side.wanted]) if side.wanted else side for side in sides]
+
+
+# -- recordings ------------------------------------------------------------------------------------
+
+
+class Takes:
+    """The recordings of a gate's sides, as they are made; what could not be kept is a note."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        """Nothing is recorded."""
+        self.say = say
+        self.notes: list[str] = []
+        self.made: dict[int, Recording] = {}
+        self.growing: dict[int, dict[str, Any]] = {0: {}, 1: {}}
+        self.headers: dict[int, Header] = {}
+
+    def recordings(self, sides: list[Side], fresh: bool) -> list[Recording]:
+        """Both sides' recordings, made side by side where they are live."""
+        asked = Suite()
+        with beside(2) as both, Progress(self.say) as told:
+            return [*both.map(lambda n: self.recording(n, sides[n], fresh, asked, told), range(len(sides)))]
+
+    def recording(self, n: int, side: Side, fresh: bool, asked: Suite, told: Progress) -> Recording:
+        """A recording as it is, or that of a Python: the kept one, or made now and kept."""
+        if side.recording is not None:
+            self.headers[n], self.made[n] = side.recording.header, side.recording
+            return side.recording
+        python = str(side.python)
+        header, build = described(python, "torch", f"rnn-spec record torch@{python}")
+        self.headers[n] = header
+        path = kept(python, header, build)
+        if path.exists() and not fresh:
+            try:
+                found = Recording.read(path)
+            except RecordingError:
+                path.unlink()  # not ours any more: made anew
+            else:
+                self.say(f"{header.version}: recorded before, {path}")
+                self.made[n] = found
+                return found
+        made = record(python, header, self.say, asked, told, self.growing[n])
+        self.made[n] = made
+        try:
+            made.write(path)
+        except OSError as e:
+            self.notes.append(
+                f"the recording of {header.version} could not be kept: {path.parent}: {e.strerror}"
+            )
+        return made
+
+    def so_far(self) -> tuple[str, Recording, Recording]:
+        """Why it is partial, and what had been asked of both sides when the gate was stopped."""
+        if len(self.headers) < 2:
+            raise KeyboardInterrupt
+        a, b = (self.made.get(n) or Recording(self.headers[n], self.growing[n]) for n in (0, 1))
+        both = a.experiments.keys() & b.experiments.keys()
+        if 0 in self.made and 1 in self.made:
+            return "stopped before all was asked", a, b
+        a, b = (Recording(side.header, {id: side.experiments[id] for id in both}) for side in (a, b))
+        return f"stopped when {len(both)} experiments had been asked of both, and no clause", a, b
+
+
+def kept(python: str, header: Header, build: str) -> Path:
     """Where the recording of this Python's torch is kept, by all that decides what is recorded."""
-    told = "\n".join([python, header.version, header.python, header.numpy, own_digest()])
+    packages = msgspec.json.encode(header.packages, order="sorted").decode()
+    told = "\n".join([python, header.version, header.python, header.numpy, packages, build, own_digest()])
     name = re.sub(r"[^\w.+-]+", "-", header.version)
     return (
-        environments.cache() / "recordings" / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.json"
+        environments.root() / "recordings" / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.json"
     )
 
 
@@ -137,3 +280,57 @@ def own_digest() -> str:
             if path.suffix in (".py", ".toml", ".txt"):
                 digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+# -- what is made of them --------------------------------------------------------------------------
+
+
+def settled(
+    changes: list[Change],
+    entries: tuple[acceptance.Accepted, ...],
+    code: Code | None,
+    between: tuple[str, str],
+) -> tuple[list[Change], list[str]]:
+    """The changes with their causes, the lines that meet them, and what is accepted; and stale entries."""
+    found = named(changes)
+    if code:
+        found = [msgspec.structs.replace(change, meets=code.meets(change)) for change in found]
+    return acceptance.apply(entries, found, *between)
+
+
+def began(changes: list[Change], a: Recording, b: Recording) -> dict[str, str]:
+    """By id, the first release on record that shows a change, where the step skips some releases."""
+    first, last = (releases.release(side.header.version) for side in (a, b))
+    archive = Archive.read()
+    if not first or not last or not any(first < Version(r) < last for r in archive.order):
+        return {}
+    runs: dict[str, Any] = {**archive.experiments, **archive.attempts, **archive.cases, **archive.clauses}
+    begun = {c.id: [r for r in runs.get(c.id, ()) if first < Version(r) <= last] for c in changes}
+    return {id: min(found, key=Version) for id, found in begun.items() if found}
+
+
+UNASKED = ("not asked:", "it was given up", "answers what is no fact", "no answer within")
+"""What is said where a side was asked, and nothing came of it."""
+
+
+def unanswered(side: Recording) -> list[str]:
+    """A sentence where a side did not answer everything: what it did not answer cannot be compared."""
+    facts = [*side.experiments.values(), *side.attempts.values()]
+    said = [fact.died or "" for fact in facts]
+    said += [a.error.message for a in side.cases.values() if a.error and a.error.phase == "worker"]
+    lost = [text for text in said if any(word in text for word in UNASKED)]
+    return [f"{side.header.version} left {len(lost)} questions unanswered: {lost[0]}"] if lost else []
+
+
+def lacking(a: Recording, b: Recording) -> str:
+    """A sentence on what could not be compared, because one side has no package that it needs."""
+    ids = [id for id, fact in a.experiments.items() if package(fact) or package(b.experiments.get(id))]
+    names = {package(side.experiments.get(id)) for id in ids for side in (a, b)} - {""}
+    return f"{len(ids)} questions are not compared: a side lacks {', '.join(sorted(names))}" if ids else ""
+
+
+def newer(a: Recording, b: Recording) -> str:
+    """A sentence on questions that only one side has been asked: that is of another rnn-spec."""
+    pairs = [(getattr(a, part), getattr(b, part)) for part in ("experiments", "attempts", "cases", "clauses")]
+    count = sum(len(x.keys() ^ y.keys()) for x, y in pairs)
+    return f"{count} questions or clauses were asked of one side alone, and are not compared" if count else ""

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rnn_spec.gate.compare import Change, advised
-from rnn_spec.gate.live import Live, Time
+from rnn_spec.gate.compare import Change
+from rnn_spec.gate.program import Program, Time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 ROUNDS, SECONDS = 15, 0.03
+LEAST = 1.1
+"""The least ratio that is worth a decision: below it another build or another day makes as much."""
 SIZES = {
     "small": {"input_size": 8, "hidden_size": 16, "num_layers": 1, "seq_len": 20, "batch": 4},
     "middle": {"input_size": 64, "hidden_size": 128, "num_layers": 2, "seq_len": 50, "batch": 16},
@@ -43,18 +45,18 @@ class Ratio(NamedTuple):
         return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
 
     def beyond(self, noise: Ratio) -> bool:
-        """Whether all of this spread is slower, or all of it faster, than all of the noise's."""
-        return self.low > max(1.0, noise.high) or self.high < min(1.0, noise.low)
+        """Whether all of this spread is slower, or all of it faster, than the noise's, and by LEAST."""
+        return self.low > max(LEAST, noise.high) or self.high < min(1 / LEAST, noise.low)
 
 
 def measure(
     a: Path | str, b: Path | str, sizes: dict[str, dict[str, int]] = SIZES, say: Callable[[str], None] = print
 ) -> tuple[list[Change], list[str]]:
     """The changes of speed, and a note of every ratio."""
-    workers: list[Live] = []
+    workers: list[Program] = []
     changes, notes = [], []
     try:
-        workers.extend(Live(python) for python in (a, a, b))
+        workers.extend(Program(python) for python in (a, a, b))
         for name, size in sizes.items():
             for backward in (False, True):
                 what = f"{name} {'forward and backward' if backward else 'forward'}"
@@ -66,7 +68,7 @@ def measure(
                 )
                 if ratio.beyond(noise):
                     id = f"speed/{what.replace(' ', '-')}"
-                    changes.append(advised(Change("speed", id, what, says, better=ratio.median < 1)))
+                    changes.append(Change("speed", id, what, says, better=ratio.median < 1))
                 else:
                     notes.append(f"speed, {what}: {says}")
     finally:
@@ -75,7 +77,7 @@ def measure(
     return changes, notes
 
 
-def _ratios(workers: list[Live], size: dict[str, int], backward: bool) -> tuple[Ratio, Ratio, float]:
+def _ratios(workers: list[Program], size: dict[str, int], backward: bool) -> tuple[Ratio, Ratio, float]:
     """B / A, A's second process / A, and the seconds of A."""
     taken = np.empty((ROUNDS, len(workers)))
     for i in range(ROUNDS):

@@ -1,14 +1,8 @@
 """Small named experiments on torch.nn.RNN that are no question of the suite, each of which comes to a fact.
 
 An experiment is a function that returns a value (JSON after `plain`), raises, or says `Absent`: this torch has not
-what it is about. `EXPERIMENTS` can be read without torch, which only the program imports:
-
-    -> {"op": "experiment", "id": "construct/subclass"}
-    <- {"value": "Mine(3, 4)"}
-
-Each experiment runs in a process of its own, forked from one that has imported torch and done nothing else: so a
-crash is a fact, none sees another's traces, and the order does not matter. Addresses, paths and line
-numbers are taken out of every text, so that two runs on one release give the same bytes.
+what it is about. `EXPERIMENTS` can be read without torch, which `program` imports and hands over by `use`.
+Addresses, paths and line numbers are taken out of every text, so that two runs on one release give the same bytes.
 """
 
 import copy
@@ -17,23 +11,24 @@ import hashlib
 import importlib
 import inspect
 import io
-import json
 import math
 import os
 import pickle
-import platform
 import re
-import signal
-import sys
-import warnings
+import shutil
 from typing import Optional
 
 import numpy as np
 
-torch = Tensor = PackedSequence = None  # the program imports them; the table does not need them
+torch = Tensor = PackedSequence = None  # `use` brings them; by these names torch.jit.script knows them
 
-SECONDS = 60
-"""What an experiment may take before its process is ended."""
+
+def use(module):
+    """Run with this torch; the table does not need it."""
+    global torch, Tensor, PackedSequence
+    torch, Tensor, PackedSequence = module, module.Tensor, module.nn.utils.rnn.PackedSequence
+
+
 CHECKPOINTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "checkpoints")
 WRITERS = ("1.0.0", "1.6.0", "2.0.1", "2.13.0", "2.15.0")
 """The releases that wrote the files in CHECKPOINTS."""
@@ -44,7 +39,7 @@ EXPERIMENTS = {}
 
 
 class Experiment(object):
-    """One experiment. `kind`: behaviour, numerics, stream, checkpoint or route; `clause` may be None."""
+    """One experiment. `kind`: behaviour, annotation, stream, checkpoint or route; `clause` may be None."""
 
     def __init__(self, id, sentence, act, kind, clause):
         """Nothing runs yet."""
@@ -312,6 +307,36 @@ for _name, _get in SIGNATURES.items():
         functools.partial(_parameters, _get)
     )
 
+
+def _spelt(annotation):
+    """An annotation in the same words whatever Python spells it, and without torch's own places."""
+    text = repr(annotation)
+    if isinstance(annotation, str):
+        text = annotation
+    elif isinstance(annotation, type) and "[" not in text:
+        text = annotation.__name__
+    text = re.sub(r"\b(?:typing|collections\.abc|torch(?:\.\w+)*)\.(?=[A-Za-z])", "", text.strip("'"))
+    text = re.sub(r"\b(List|Tuple|Dict)\[", lambda m: m.group(0).lower(), text.replace("NoneType", "None"))
+    before = None
+    while text != before:  # from the inside out
+        before = text
+        text = re.sub(r"Optional\[([^\[\]]*)\]", r"\1 | None", text)
+        text = re.sub(r"Union\[([^\[\]]*)\]", lambda m: m.group(1).replace(", ", " | "), text)
+    return text
+
+
+def _annotations(get):
+    signature = inspect.signature(get())
+    annotated = [(p.name, p.annotation) for p in signature.parameters.values()]
+    annotated.append(("return", signature.return_annotation))
+    return dict((name, _spelt(found)) for name, found in annotated if found is not inspect.Parameter.empty)
+
+
+for _name, _get in SIGNATURES.items():
+    experiment("annotation/" + _name, "The annotations of {}.".format(_name), kind="annotation")(
+        functools.partial(_annotations, _get)
+    )
+
 family(
     "construct",
     {
@@ -330,6 +355,17 @@ family(
         "subclass": lambda: repr(type("Mine", (torch.nn.RNN,), {})(3, 4)),
         "base-tanh": lambda: repr(torch.nn.RNNBase("RNN_TANH", 3, 4)),
         "base-unknown-mode": lambda: torch.nn.RNNBase("RNN_SIGMOID", 3, 4),
+        "base-tanh-called": lambda: called(fill(torch.nn.RNNBase("RNN_TANH", 3, 4))),
+        "base-relu-called": lambda: called(fill(torch.nn.RNNBase("RNN_RELU", 3, 4))),
+        "mode-keyword": lambda: options(torch.nn.RNN(3, 4, mode="RNN_RELU")),
+        "numpy-input_size": lambda: repr(called(rnn(np.int64(3), 4))),
+        "numpy-hidden_size": lambda: repr(called(rnn(3, np.int64(4)))),
+        "numpy-num_layers": lambda: repr(called(rnn(3, 4, np.int64(2)))),
+        "numpy-dropout-called": lambda: repr(called(rnn(3, 4, 2, dropout=np.float32(0.5)))),
+        "fourth-positional-bool-called": lambda: repr(called(rnn(3, 4, 1, False))),
+        "ninth-positional-number-called": lambda: repr(called(rnn(3, 4, 1, "tanh", True, False, 0.0, False, 1))),
+        "dropout-int-called": lambda: repr(called(rnn(3, 4, 2, dropout=1))),
+        "subclass-called": lambda: repr(called(fill(type("Mine", (torch.nn.RNN,), {})(3, 4)))),
         "skip_init": lambda: [plain(p) for p in need("torch.nn.utils.skip_init")(torch.nn.RNN, 3, 4).parameters()],
         "default-device": lambda: _default_device(),
     },
@@ -441,6 +477,56 @@ def _deterministic():
     made(x())[0].sum().backward()
     return "computes"
 
+
+# -- the cell -----------------------------------------------------------------------------------------
+
+
+def cell(*args, **kw):
+    """An RNNCell of 3 inputs and 4 hidden units, unless told, with generic parameters."""
+    return fill(torch.nn.RNNCell(*(args or (3, 4)), **kw))
+
+
+def _as_the_layer(nonlinearity):
+    one, layer = cell(nonlinearity=nonlinearity), rnn(nonlinearity=nonlinearity)
+    return equal(one(x()[0], h()[0]), layer(x()[:1], h())[0][0])
+
+
+def _cell_gradients():
+    one, given = cell(), x()[0].requires_grad_()
+    one(given, h()[0]).sum().backward()
+    return [plain(given.grad)] + [plain(p.grad) for p in one.parameters()]
+
+
+family(
+    "cell",
+    {
+        "repr": lambda: repr(cell()),
+        "repr-relu": lambda: repr(cell(nonlinearity="relu")),
+        "keys": lambda: list(cell().state_dict()),
+        "constants": lambda: sorted(torch.nn.RNNCell.__constants__),
+        "as-the-layer": lambda: _as_the_layer("tanh"),
+        "as-the-layer-relu": lambda: _as_the_layer("relu"),
+        "no-h_0": lambda: cell()(x()[0]),
+        "unbatched": lambda: cell()(x()[0, 0]),
+        "unbatched-h_0": lambda: cell()(x()[0, 0], h()[0, 0]),
+        "unbatched-input-batched-h_0": lambda: cell()(x()[0, 0], h()[0]),
+        "3-d-input": lambda: cell()(x()),
+        "wrong-features": lambda: cell()(ramp(2, 4)),
+        "wrong-h_0-features": lambda: cell()(x()[0], ramp(2, 3)),
+        "wrong-h_0-batch": lambda: cell()(x()[0], ramp(3, 4)),
+        "float64-input": lambda: cell()(x()[0].double()),
+        "float64-h_0": lambda: cell()(x()[0], h()[0].double()),
+        "unknown-nonlinearity": lambda: cell(3, 4, nonlinearity="gelu"),
+        "unknown-nonlinearity-called": lambda: cell(3, 4, nonlinearity="gelu")(x()[0]),
+        "numpy-sizes": lambda: repr(cell(np.int64(3), np.int64(4))),
+        "hidden_size-0": lambda: repr(cell(3, 0)),
+        "fourth-positional-str": lambda: repr(cell(3, 4, True, "relu")),
+        "gradients": lambda: _cell_gradients(),
+        "deepcopy": lambda: equal(copy.deepcopy(cell())(x()[0]), cell()(x()[0])),
+        "pickle": lambda: equal(pickle.loads(pickle.dumps(cell()))(x()[0]), cell()(x()[0])),
+    },
+    "An RNNCell: {}.",
+)
 
 # -- packed sequences and their helpers --------------------------------------------------------------
 
@@ -998,7 +1084,7 @@ family(
         "output-of-frozen": lambda: [t.requires_grad for t in _all_frozen()(x())],
         "output-of-frozen-with-gradient-input": lambda: [t.requires_grad for t in _all_frozen()(x().requires_grad_())],
         "is_leaf": lambda: [t.is_leaf for t in rnn()(x())],
-        "grad_fn": lambda: [re.sub(r"\d+$", "", type(t.grad_fn).__name__) for t in rnn()(x())],
+        "grad_fn-names": lambda: [type(t.grad_fn).__name__ for t in rnn()(x())],
         "eval-mode": lambda: plain(gradients(rnn().eval(), x().requires_grad_())["argument 0"]),
         "backward-twice": lambda: _backward_twice(rnn()),
         "backward-twice-retained": lambda: _backward_twice(rnn(), retain_graph=True),
@@ -1125,6 +1211,10 @@ family(
     {
         "int-input": lambda: rnn()(torch.ones(5, 2, 3, dtype=torch.int64)),
         "uint8-input": lambda: rnn()(torch.ones(5, 2, 3, dtype=torch.uint8)),
+        "bool-input": lambda: rnn()(torch.ones(5, 2, 3, dtype=need("torch.bool"))),
+        "float8_e4m3fn-input": lambda: rnn()(x().to(need("torch.float8_e4m3fn"))),
+        "float8_e5m2-input": lambda: rnn()(x().to(need("torch.float8_e5m2"))),
+        "float8_e4m3fn-both": lambda: rnn().to(need("torch.float8_e4m3fn"))(x().to(torch.float8_e4m3fn)),
         "default-dtype-float64": lambda: _default_float64(),
         "float32_matmul_precision": lambda: need("torch.get_float32_matmul_precision")(),
         "matmul-precision-medium": lambda: _medium(),
@@ -1392,6 +1482,28 @@ def _export(**how):
     return need("torch.export.export")(rnn(), (x(),), **how)
 
 
+def _inductor():
+    need("torch.compile")
+    if not shutil.which(os.environ.get("CXX", "g++")):
+        raise Absent("a C++ compiler")
+    return agrees(_compiled(backend="inductor"), x())
+
+
+def _compile_eager():
+    return _compiled(backend="eager")(x())
+
+
+def _after(first, then):
+    """What comes of a second thing after a first, whatever became of that: these may leave traces."""
+    try:
+        first()
+    except Absent:
+        raise
+    except Exception:  # its own experiment tells
+        pass
+    return then()
+
+
 def _onnx(given=None, made=None, **how):
     buffer, export = io.BytesIO(), need("torch.onnx.export")
     try:
@@ -1440,6 +1552,10 @@ ROUTES = {
     "trace-operators": lambda: _graph_ops(_trace((x(),)).inlined_graph),
     "compile-packed": lambda: agrees(_compiled(backend="eager"), pack()),
     "compile-dynamic": lambda: agrees(_compiled(backend="eager", dynamic=True), x()),
+    "compile-inductor": lambda: _inductor(),
+    "compile-then-fullgraph": lambda: _after(_compile_eager, lambda: _compiled(backend="eager", fullgraph=True)(x())),
+    "compile-then-export": lambda: _after(_compile_eager, lambda: _export().module()(x())),
+    "export-then-compile": lambda: _after(lambda: _export(), lambda: _compiled(backend="eager", fullgraph=True)(x())),
     "export-strict": lambda: agrees(_export(strict=True).module(), x()),
     "export-not-strict": lambda: agrees(_export(strict=False).module(), x()),
     "export-signature": lambda: list(_export().graph_signature.parameters),
@@ -1522,102 +1638,3 @@ def _dispatched():
 
 family("route", ROUTES, "A layer on another execution route: {}.", kind="route", clause="EXE-01")
 del _name, _kw, _get
-
-# -- the program --------------------------------------------------------------------------------------
-
-QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
-"""Of these only what speaks of torch is kept: the others tell of Python's release."""
-
-
-def come_to(act):
-    """The fact that an act comes to, as plain data."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            fact = {"value": plain(act())}
-        except Absent as e:
-            fact = {"absent": str(e)}
-        except Exception as e:
-            fact = {"raised": {"type": type(e).__name__, "message": clean(e)}}
-    told = [w for w in caught if not issubclass(w.category, QUIET) or "torch" in str(w.message)]
-    said = [{"category": w.category.__name__, "message": clean(w.message)} for w in told]
-    return dict(fact, warnings=[w for i, w in enumerate(said) if w not in said[:i]])
-
-
-def apart(act):
-    """The fact, found in a process of its own; one that dies is a fact, too."""
-    if not hasattr(os, "fork"):
-        return come_to(act)
-    back, forth = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(back)
-        signal.alarm(SECONDS)
-        status = 0
-        try:
-            data = json.dumps(come_to(act)).encode()
-            while data:
-                data = data[os.write(forth, data) :]
-        except BaseException:
-            status = 70
-        os._exit(status)
-    os.close(forth)
-    with os.fdopen(back, "rb") as pipe:
-        data = pipe.read()
-    status = os.waitpid(child, 0)[1]
-    if not status:
-        return json.loads(data.decode())
-    if os.WIFSIGNALED(status):
-        name = signal.Signals(os.WTERMSIG(status)).name
-        return {"died": "no answer within {} s".format(SECONDS) if name == "SIGALRM" else name}
-    return {"died": "exit {}".format(os.WEXITSTATUS(status))}
-
-
-def hello():
-    """What is under test."""
-    return {
-        "version": "torch {}".format(torch.__version__),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "platform": "{} {}".format(platform.system(), platform.machine()),
-    }
-
-
-def reply(request):
-    """The answer to one request."""
-    if request["op"] == "hello":
-        return hello()
-    if request["op"] == "write":
-        return apart(lambda: write(request["folder"]))
-    if request["op"] == "read":
-        return apart(lambda: read(request["file"], **request.get("how", {})))
-    return apart(EXPERIMENTS[request["id"]].act)
-
-
-def serve(lines, out):
-    """Answer the requests that come in, until bye or the end."""
-    for line in lines:
-        request = json.loads(line)
-        if request["op"] == "bye":
-            break
-        out.write(json.dumps(reply(request)) + "\n")
-        out.flush()
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import torch
-        from torch import Tensor  # by these names torch.jit.script knows them
-        from torch.nn.utils.rnn import PackedSequence
-
-        torch.set_num_threads(1)
-        for name in HEAVY if "--heavy" in sys.argv else ():
-            try:
-                importlib.import_module(name)
-            except ImportError:
-                pass
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints goes to stderr, and not between the answers
-    serve(sys.stdin, answers)

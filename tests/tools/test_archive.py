@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from packaging.version import Version
 
 from rnn_spec.cli import main
-from rnn_spec.gate.archive import Archive, fold, shipped, value_at
+from rnn_spec.gate import generic
+from rnn_spec.gate.archive import Archive, fold, put, shipped, value_at
 from rnn_spec.gate.history import HISTORY, failing, links, runs, since
 from rnn_spec.gate.recording import Arrays, Bits, Fact, Header, Recording, RecordingError, Standing, readable
 from rnn_spec.judge.known import Known, known, matches
@@ -123,19 +125,122 @@ def test_what_ships_is_as_it_is_written(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
+NOT_YET = frozenset(
+    {
+        "annotation/RNN",
+        "annotation/RNNBase",
+        "annotation/RNN.forward",
+        "annotation/RNN.check_input",
+        "annotation/RNN.check_hidden_size",
+        "annotation/RNN.check_forward_args",
+        "annotation/RNN.load_state_dict",
+        "annotation/RNN.state_dict",
+        "annotation/RNN.to_empty",
+        "annotation/RNNCell",
+        "annotation/PackedSequence",
+        "annotation/pack_padded_sequence",
+        "annotation/pad_packed_sequence",
+        "annotation/pack_sequence",
+        "annotation/pad_sequence",
+        "annotation/unpad_sequence",
+        "annotation/unpack_sequence",
+        "annotation/functional_call",
+        "annotation/load",
+        "construct/base-tanh-called",
+        "construct/base-relu-called",
+        "construct/mode-keyword",
+        "construct/numpy-input_size",
+        "construct/numpy-hidden_size",
+        "construct/numpy-num_layers",
+        "construct/numpy-dropout-called",
+        "construct/fourth-positional-bool-called",
+        "construct/ninth-positional-number-called",
+        "construct/dropout-int-called",
+        "construct/subclass-called",
+        "cell/repr",
+        "cell/repr-relu",
+        "cell/keys",
+        "cell/constants",
+        "cell/as-the-layer",
+        "cell/as-the-layer-relu",
+        "cell/no-h_0",
+        "cell/unbatched",
+        "cell/unbatched-h_0",
+        "cell/unbatched-input-batched-h_0",
+        "cell/3-d-input",
+        "cell/wrong-features",
+        "cell/wrong-h_0-features",
+        "cell/wrong-h_0-batch",
+        "cell/float64-input",
+        "cell/float64-h_0",
+        "cell/unknown-nonlinearity",
+        "cell/unknown-nonlinearity-called",
+        "cell/numpy-sizes",
+        "cell/hidden_size-0",
+        "cell/fourth-positional-str",
+        "cell/gradients",
+        "cell/deepcopy",
+        "cell/pickle",
+        "autograd/grad_fn-names",
+        "precision/bool-input",
+        "precision/float8_e4m3fn-input",
+        "precision/float8_e5m2-input",
+        "precision/float8_e4m3fn-both",
+        "route/compile-inductor",
+        "route/compile-then-fullgraph",
+        "route/compile-then-export",
+        "route/export-then-compile",
+        "generic-middle-L1-tanh-float32",
+        "generic-middle-L1-relu-float32",
+        "generic-middle-L2-tanh-bi-float32",
+        "generic-middle-L4-tanh-float32",
+        "generic-middle-L4-relu-float64",
+        "generic-middle-L6-tanh-float32",
+        "generic-wide-L1-tanh-float32",
+        "generic-wide-L1-relu-float64",
+        "generic-long-L1-tanh-float32",
+        "generic-batch-L2-relu-float32",
+    }
+)
+"""Experiments and generic cases that no release on record was asked: `rnn-spec record --new` asks them."""
+
+
 def test_every_recording_answers_every_question() -> None:
-    """Each release was asked each experiment, each standard case, and no check of a clause that there is not.
+    """Each release was asked what every other was, but for what is not on record yet, which none was.
 
     A check that is newer than the recordings fails no gate, and needs no release to be recorded again.
     """
     archive, owed = Archive.read(), checked_in()["standard"]
+    asked = {*EXPERIMENTS, *generic.cases()}
     cases = {str(recipe) for recipe in standard()}
 
+    assert asked >= NOT_YET
     for release in archive.order:
         recording = archive.recording(release)
-        assert EXPERIMENTS.keys() == recording.experiments.keys(), release
+        assert {*recording.experiments, *recording.cases} & asked == asked - NOT_YET, release
         assert cases <= recording.cases.keys(), release
         assert all(standing.owed <= owed[id] for id, standing in recording.clauses.items()), release
+
+
+def test_a_part_is_put_to_the_whole_of_its_release() -> None:
+    """What it answers is added, and what is not asked any more goes; another machine's is refused."""
+    kept = {n: Archive.read().recording(n) for n in ("2.13.0", "2.15.0")}
+    whole = kept["2.13.0"]
+    left = {id: fact for id, fact in whole.experiments.items() if id != "construct/subclass"}
+    lacking = msgspec.structs.replace(whole, experiments=left | {"a/gone": Fact(1)})
+    header = msgspec.structs.replace(whole.header, packages={"onnx": "1.19"})
+    part = Recording(header, {"construct/subclass": whole.experiments["construct/subclass"]})
+
+    added = put({"2.13.0": lacking}, part)
+
+    assert added.experiments == {id: whole.experiments[id] for id in whole.experiments if id in EXPERIMENTS}
+    assert (added.header.packages, added.clauses) == ({"onnx": "1.19"}, whole.clauses)
+    other = msgspec.structs.replace(part, header=msgspec.structs.replace(header, numpy="0.1"))
+    with pytest.raises(RecordingError, match=r"on record with numpy .*, and not with 0\.1"):
+        put(kept, other)
+    with pytest.raises(RecordingError, match="no whole is on record"):
+        put({}, part)
+    assert put({}, whole) is whole
 
 
 def test_every_link_is_of_a_change() -> None:

@@ -91,7 +91,10 @@ def test_the_actions_last_step_writes_the_summary_and_annotates(
     )  # fmt: skip
 
     assert done.returncode == status, done.stderr
-    assert f"::{'error' if status else 'notice'} title=behaviour::forward/x: was 1, now 2" in done.stdout
+    assert (
+        f"::{'error' if status else 'notice'} title=behaviour forward/x::forward/x: was 1, now 2"
+        in done.stdout
+    )
     assert "## torch.nn.RNN: torch 2.1.0 → torch 2.2.0" in (tmp_path / "summary.md").read_text()
 
 

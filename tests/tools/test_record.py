@@ -12,22 +12,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from rnn_spec.cli import main
 from rnn_spec.far import wire
+from rnn_spec.gate import generic
 from rnn_spec.gate import record as recorder
 from rnn_spec.gate.compare import KINDS
-from rnn_spec.gate.record import Experimenting, Suite
+from rnn_spec.gate.program import Program
+from rnn_spec.gate.record import Suite
 from rnn_spec.gate.recording import Fact, Header, Raised, Recording, RecordingError, Standing
 from rnn_spec.questions import product
 from rnn_spec.questions.claims import MODULE
+from rnn_spec.questions.expect import expect
 from rnn_spec.questions.product import Recipe
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.suite.collect import collect
 from rnn_spec.suite.planned import Planned
-from rnn_spec.torch import experiments
+from rnn_spec.torch import experiments, program
 from rnn_spec.torch.experiments import EXPERIMENTS
 
 if TYPE_CHECKING:
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
 
     from rnn_spec.judge.check import Check
 
-SOURCE = Path(experiments.__file__)
+PROGRAM = (Path(experiments.__file__), Path(program.__file__))
 
 
 def test_the_table_of_probes_is_whole() -> None:
@@ -50,12 +54,13 @@ def test_the_table_of_probes_is_whole() -> None:
 
 def test_the_probes_are_in_the_syntax_of_python_3_6() -> None:
     """What runs inside an old torch is written for the Python of the oldest."""
-    ast.parse(SOURCE.read_text(encoding="utf-8"), feature_version=(3, 6))
+    for source in PROGRAM:
+        ast.parse(source.read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
 def test_the_table_can_be_read_without_torch() -> None:
     """Whoever compares recordings needs no torch."""
-    code = "import sys; import rnn_spec.torch.experiments; sys.exit('torch' in sys.modules)"
+    code = "import sys; import rnn_spec.torch.program; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -105,9 +110,9 @@ def test_probes_come_to_the_same_each_time() -> None:
 def apart(act: str, seconds: int = 20, ready: str = "") -> dict[str, object]:
     """What a probe with this body comes to."""
     code = (
-        "import json, os, signal, sys, time, rnn_spec.torch.experiments as experiments\n"
-        f"experiments.SECONDS = {seconds}\n{ready}\n"
-        f"def act():\n    {act}\nprint(json.dumps(experiments.apart(act)))"
+        "import json, os, signal, sys, time, rnn_spec.torch.program as program\n"
+        f"program.SECONDS = {seconds}\n{ready}\n"
+        f"def act():\n    {act}\nprint(json.dumps(program.apart(act)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     found: dict[str, object] = json.loads(done.stdout)
@@ -131,7 +136,7 @@ def test_a_probe_that_dies_is_a_fact(act: str, died: str) -> None:
 
 def test_a_probe_that_returns_much_is_heard_out() -> None:
     """A value larger than a pipe's buffer comes back whole."""
-    found = apart("return ['x' * 100] * 5000", ready="import torch; experiments.torch = torch")
+    found = apart("return ['x' * 100] * 5000", ready="program.bring(False)")
 
     assert found["value"] == ["x" * 100] * 5000
 
@@ -168,10 +173,10 @@ def broken(folder: Path, act: str) -> str:
 @pytest.mark.parametrize(("act", "died"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_torch_is_recorded(tmp_path: Path, act: str, died: str) -> None:
     """What a torch does in place of an answer is the fact, and the next probe is asked of a new process."""
-    probing = Experimenting(broken(tmp_path, act), deadline=1)
+    probing = Program(broken(tmp_path, act), deadline=1)
 
     facts = [
-        probing.fact({"op": "experiment", "id": id})
+        probing.fact(op="experiment", id=id)
         for id in ("construct/defaults", "construct/attributes", "construct/defaults")
     ]
     probing.close()
@@ -184,10 +189,10 @@ def test_a_torch_that_answers_nothing_is_given_up(tmp_path: Path) -> None:
     """After five requests in a row that end its process no more are made, so that no gate waits for hours."""
     log = tmp_path / "log"
     act = f"open({str(log)!r}, 'a').write('.'); sys.exit(1)"
-    probing = Experimenting(broken(tmp_path, act), deadline=5)
+    probing = Program(broken(tmp_path, act), deadline=5)
 
     def ask(*ids: str) -> list[str]:
-        return [probing.fact({"op": "experiment", "id": id}).died or "" for id in ids]
+        return [probing.fact(op="experiment", id=id).died or "" for id in ids]
 
     one = ask("x", "x", "x", "x", "construct/defaults", "x", "x", "x", "x")
     rest = ask("x", "x", "construct/defaults")
@@ -201,9 +206,9 @@ def test_a_torch_that_answers_nothing_is_given_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("hello", "said"),
     [
-        ("sys.exit(1)", "has no torch that says hello: exited with status 1"),
-        ("print('{}')", "says hello not as it must: Object missing required field `version`"),
-        ("print('hi')", "has no torch that says hello: answers no JSON object: 'hi'"),
+        ("sys.exit(1)", "has no torch that answers 'hello': exited with status 1"),
+        ("print('{}')", "has no torch that answers 'hello': Object missing required field `version`"),
+        ("print('hi')", "has no torch that answers 'hello': answers no JSON object: 'hi'"),
     ],
 )
 def test_a_python_without_torch_is_refused(tmp_path: Path, hello: str, said: str) -> None:
@@ -298,7 +303,7 @@ def test_what_the_spec_expects_is_computed_once_for_all_releases() -> None:
     second = suite.ask(header, sys.executable)
 
     assert first == second
-    assert len(first.cases) == 2
+    assert len(first.cases) == 2 + len(generic.cases())
     assert expectations
     assert all(suite.expectations[key] is found for key, found in expectations.items())
     assert len(suite.expectations) == len(expectations)
@@ -347,3 +352,33 @@ def test_a_python_in_which_no_worker_starts_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(RecordingError, match="does not say hello"):
         Suite().ask(Header("torch", "torch 9.9"), python)
+
+
+@pytest.mark.parametrize("id", generic.cases())
+def test_a_generic_case_is_bounded_and_shows_another_order_of_summation(id: str) -> None:
+    """The spec's own answer, summed backwards, has other bits, and is within the bound."""
+    case = generic.cases()[id]
+    assert case.input.astype(case.dtype).astype(float).tobytes() == case.input.tobytes()
+    expected = expect(case, None).arrays["output"]
+    weights = {n: w.astype(case.dtype) for n, w in case.parameters.items()}
+    x, w = case.input.astype(case.dtype)[0], weights["weight_ih_l0"]
+
+    forth, back = (np.cumsum((x[:, None] * w)[..., ::step], axis=-1)[..., -1] for step in (1, -1))
+
+    assert (forth != back).any()
+    assert np.isfinite(expected.error).all()
+
+
+def test_a_part_is_of_the_questions_that_are_wanted(tmp_path: Path) -> None:
+    """--only takes patterns of ids."""
+    path = tmp_path / "part.json"
+
+    done = CliRunner().invoke(
+        main, ["record", "--only", "construct/def*", "--only", "generic-batch*", "-o", str(path)]
+    )
+
+    part = Recording.read(path)
+    assert done.exit_code == 0, done.output
+    assert [*part.experiments] == ["construct/default-device", "construct/defaults"]
+    assert [*part.cases] == ["generic-batch-L2-relu-float32"]
+    assert not part.clauses

@@ -22,13 +22,13 @@ def block(language: str) -> str:
     return PAGE.split(f"```{language}\n")[1].partition("```")[0]
 
 
-def gate(*arguments: str) -> str:
+def gate(*arguments: str, status: int = 1) -> str:
     """What the page's first command says, with more arguments."""
     command = block("console").split()[1:]
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("COLUMNS", "1000")
         done = CliRunner().invoke(main, [*command, *arguments])
-    assert done.exit_code == 1
+    assert done.exit_code == status
     return done.output
 
 
@@ -40,14 +40,22 @@ def test_the_report_is_what_the_command_says() -> None:
 
 
 def test_what_is_accepted_is_taken_out_of_the_verdict(tmp_path: Path) -> None:
-    """The page's entry matches what it says, and what it does not speak of still fails."""
+    """The page's file makes the page's example pass, and is in its report."""
     (tmp_path / "accepted.toml").write_text(block("toml"), encoding="utf-8")
 
-    said = gate("--accepted", str(tmp_path / "accepted.toml"))
+    said = gate("--accepted", str(tmp_path / "accepted.toml"), status=0)
 
     assert "accepted: every layer of ours is built with keywords" in said
-    assert "5 of them fail the gate" in said
-    assert "no such change" not in said
+    assert "the gate passes" in said
+
+
+def test_the_page_shows_how_to_ask_for_ones_own_lines(tmp_path: Path) -> None:
+    """Its second command fails for who builds layers by position, and passes for who does not."""
+    command = PAGE.split("```console\n")[2].partition("```")[0].split()[1:]
+    for source, status in (("RNN(8, 16, 2, False)", 1), ("RNN(8, 16, 2, bias=False)", 0)):
+        (tmp_path / "a.py").write_text(f"from torch.nn import RNN\n{source}\n")
+        arguments = [str(tmp_path) if word == "src" else word for word in command]
+        assert CliRunner().invoke(main, arguments).exit_code == status
 
 
 def test_the_page_counts_the_releases() -> None:
@@ -70,12 +78,14 @@ def test_github_would_read_the_workflow(tmp_path: Path) -> None:
     assert all(re.search(r"@([0-9a-f]{40} #|COMMIT)", use) for use in re.findall(r"uses: .*", block("yaml")))
 
 
-def test_the_workflow_finds_both_pins(tmp_path: Path) -> None:
-    """From the base's requirements and from the pull request's, whatever else stands on the line."""
+def test_the_workflow_has_both_files_judged(tmp_path: Path) -> None:
+    """The base's requirements and the pull request's, whatever stands on the line; nothing is skipped."""
     pytest.importorskip("ruamel.yaml")
     from ruamel.yaml import YAML
 
-    (step,) = [s for s in YAML(typ="safe").load(block("yaml"))["jobs"]["gate"]["steps"] if "run" in s]
+    steps = YAML(typ="safe").load(block("yaml"))["jobs"]["gate"]["steps"]
+    (step,) = [s for s in steps if "run" in s]
+    given = steps[-1]["with"]
     identity = ("-c", "user.name=n", "-c", "user.email=e@example.org")
 
     def git(*arguments: str) -> str:
@@ -87,8 +97,11 @@ def test_the_workflow_finds_both_pins(tmp_path: Path) -> None:
     git("add", "requirements.txt")
     git("commit", "-qm", "one")
     (tmp_path / "requirements.txt").write_text("torchvision==0.18\ntorch==2.3.1\\\n    --hash=sha256:0\n")
-    environment = {**os.environ, "BASE": git("rev-parse", "HEAD"), "GITHUB_OUTPUT": str(tmp_path / "out")}
+    environment = {**os.environ, "BASE": git("rev-parse", "HEAD")}
 
     subprocess.run(["bash", "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=True)
 
-    assert (tmp_path / "out").read_text() == "from=torch==2.2.2\nto=torch==2.3.1\n"
+    assert not any("if" in s for s in steps)
+    sides = [str(tmp_path / given[side]) for side in ("from", "to")]
+    done = CliRunner().invoke(main, ["gate", "--from", sides[0], "--to", sides[1], "--recorded"])
+    assert "torch 2.2.2+cu121 → torch 2.3.1+cu121" in done.output

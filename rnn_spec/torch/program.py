@@ -1,0 +1,303 @@
+"""What the gate asks of the torch of a Python, beside the suite. Python 3.6 syntax, torch and NumPy only.
+
+As a program it answers requests, JSON, a line each way, until bye or the end:
+
+    -> {"op": "hello"}
+    <- {"version": "torch 2.13.0", "python": "3.11.7", "numpy": "2.4.0", "platform": "Linux x86_64", ...}
+    -> {"op": "experiment", "id": "construct/subclass"}
+    <- {"value": "Mine(3, 4)", "warnings": []}
+    -> {"op": "names", "path": "model.pt", "trust": false}
+    <- {"tensors": {"rnn.weight_ih_l0": ["float32", [4, 3]]}, "options": {}}
+    -> {"op": "time", "size": {...}, "backward": true, "seconds": 0.05}
+    <- {"call": 0.0012}
+
+An experiment runs in a process of its own, forked from this one, which has imported torch and done nothing
+else: so a crash is a fact, none sees another's traces, and the order does not matter. What cannot be done
+is answered by ``{"error": "KeyError: ..."}``. A checkpoint is read with weights_only unless it is trusted;
+arrays travel in .npz files.
+"""
+
+import contextlib
+import hashlib
+import importlib
+import inspect
+import json
+import os
+import platform
+import signal
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+if __package__:
+    from rnn_spec.torch import experiments
+else:  # a program, which another Python runs, maybe from elsewhere
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    import experiments
+
+SECONDS = 60
+"""What an experiment may take before its process is ended."""
+PACKAGES = ("onnx", "onnxscript")
+"""What torch's exporters need beside it."""
+QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+"""Of these only what speaks of torch is kept: the others tell of Python's release."""
+
+
+def hello():
+    """What runs here; `reads` says whether it has weights_only."""
+    return {
+        "version": "torch {}".format(experiments.torch.__version__),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "platform": "{} {}".format(platform.system(), platform.machine()),
+        "reads": "weights_only" in inspect.signature(experiments.torch.load).parameters,
+        "cuda": bool(experiments.torch.cuda.is_available()),
+        "packages": dict(filter(None, map(_package, PACKAGES))),
+        "build": build(),
+    }
+
+
+def build():
+    """What tells one build of torch from another at the same place: its files' names, sizes and times."""
+    digest, home = hashlib.sha256(), os.path.dirname(experiments.torch.__file__)
+    for folder, folders, names in os.walk(home):
+        folders.sort()
+        for name in sorted(names):
+            if name.endswith((".py", ".so", ".dylib", ".pyd", ".dll")):
+                path = os.path.join(folder, name)
+                found = os.stat(path)
+                told = "{} {} {}".format(os.path.relpath(path, home), found.st_size, found.st_mtime_ns)
+                digest.update(told.encode("utf-8", "replace"))
+    return digest.hexdigest()[:16]
+
+
+def _package(name):
+    """A package's version, where it is there."""
+    try:
+        return name, str(importlib.import_module(name).__version__)
+    except ImportError:
+        return None
+
+
+# -- experiments --------------------------------------------------------------------------------------
+
+
+def come_to(act):
+    """The fact that an act comes to, as plain data."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            fact = {"value": experiments.plain(act())}
+        except experiments.Absent as e:
+            fact = {"absent": str(e)}
+        except Exception as e:
+            fact = {"raised": {"type": type(e).__name__, "message": experiments.clean(e)}}
+    told = [w for w in caught if not issubclass(w.category, QUIET) or "torch" in str(w.message)]
+    said = [{"category": w.category.__name__, "message": experiments.clean(w.message)} for w in told]
+    return dict(fact, warnings=[w for i, w in enumerate(said) if w not in said[:i]])
+
+
+def apart(act):
+    """The fact, found in a process of its own; one that dies is a fact, too."""
+    if not hasattr(os, "fork"):
+        return come_to(act)
+    back, forth = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(back)
+        signal.alarm(SECONDS)
+        status = 0
+        try:
+            data = json.dumps(come_to(act)).encode()
+            while data:
+                data = data[os.write(forth, data) :]
+        except BaseException:
+            status = 70
+        os._exit(status)
+    os.close(forth)
+    with os.fdopen(back, "rb") as pipe:
+        data = pipe.read()
+    status = os.waitpid(child, 0)[1]
+    if not status:
+        return json.loads(data.decode())
+    if os.WIFSIGNALED(status):
+        name = signal.Signals(os.WTERMSIG(status)).name
+        return {"died": "no answer within {} s".format(SECONDS) if name == "SIGALRM" else name}
+    return {"died": "exit {}".format(os.WEXITSTATUS(status))}
+
+
+# -- checkpoints of the user's ------------------------------------------------------------------------
+
+
+def loaded(path, trust):
+    """What a checkpoint holds, tensors alone unless it is trusted."""
+    has = "weights_only" in inspect.signature(experiments.torch.load).parameters
+    how = {"weights_only": not trust} if has else {}
+    if not has and not trust:
+        raise TypeError("this torch has no weights_only")
+    return experiments.torch.load(path, map_location="cpu", **how)
+
+
+def walked(held):
+    """The tensors in a checkpoint by dotted names, and what modules in it say of their nn.RNNs."""
+    found, options = {}, {}
+
+    def walk(prefix, value):
+        if isinstance(value, experiments.torch.nn.Module):
+            told(prefix, value)
+            value = value.state_dict()
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                walk("{}{}.".format(prefix, name), inner)
+        elif isinstance(value, (list, tuple)):
+            for i, inner in enumerate(value):
+                walk("{}{}.".format(prefix, i), inner)
+        elif isinstance(value, experiments.torch.Tensor):
+            found[prefix[:-1]] = value
+
+    def told(prefix, module):
+        for name, inner in module.named_modules():
+            if isinstance(inner, experiments.torch.nn.RNN):
+                mode = inner.mode.replace("RNN_", "").lower()
+                options[(prefix + name).strip(".")] = {"nonlinearity": mode, "batch_first": inner.batch_first}
+
+    walk("", held)
+    if not found:
+        raise TypeError("it holds a {}, and no tensor".format(type(held).__name__))
+    return found, options
+
+
+def numbers(t):
+    """The tensor's numbers, exactly, as NumPy has them."""
+    t = t.detach().cpu()
+    short = (experiments.torch.float16, getattr(experiments.torch, "bfloat16", None))
+    return (t.float() if t.dtype in short else t).numpy()
+
+
+def run_model(request):
+    """A layer of these weights: the output of every lower stack, h_n, and the gradients of a loss."""
+    torch, config = experiments.torch, request["config"]
+    dtype, device = getattr(torch, request["dtype"]), request["device"]
+    given = np.load(request["given"], allow_pickle=False)
+
+    def tensor(name):
+        return torch.tensor(given[name], dtype=torch.float64).to(dtype).to(device)
+
+    def layer(count):
+        made = torch.nn.RNN(**dict(config, num_layers=count)).to(dtype).to(device)
+        with torch.no_grad():
+            for name, parameter in made.named_parameters():
+                parameter.copy_(tensor("w " + name))
+        return made
+
+    found = {}
+    for count in range(1, config["num_layers"] + 1):
+        with torch.no_grad():
+            output, h_n = layer(count).eval()(tensor("x"))
+        found["output {}".format(count)] = numbers(output)
+    found["output"], found["h_n"] = numbers(output), numbers(h_n)
+    made, x = layer(config["num_layers"]).train(), tensor("x").requires_grad_()
+    output, h_n = made(x)
+    ((output * tensor("output")).sum() + (h_n * tensor("h_n")).sum()).backward()
+    found["grad input"] = numbers(x.grad)
+    for name, parameter in made.named_parameters():
+        found["grad " + name] = numbers(parameter.grad)
+    np.savez(request["to"], **found)
+    return {"written": True}
+
+
+# -- speed --------------------------------------------------------------------------------------------
+
+MADE = {}
+
+
+def call_time(size, backward, seconds):
+    """How long one call takes, from as many as fit in about so many seconds, on one thread."""
+    key = json.dumps(size, sort_keys=True)
+    if key not in MADE:
+        experiments.torch.manual_seed(0)
+        rnn = experiments.torch.nn.RNN(size["input_size"], size["hidden_size"], size["num_layers"])
+        MADE[key] = rnn, experiments.torch.randn(size["seq_len"], size["batch"], size["input_size"])
+    rnn, x = MADE[key]
+
+    def once():
+        begun = time.perf_counter()
+        if backward:
+            rnn(x)[0].sum().backward()
+        else:
+            with experiments.torch.no_grad():
+                rnn(x)
+        return time.perf_counter() - begun
+
+    once()  # what comes first is slower
+    taken = []
+    end = time.perf_counter() + seconds
+    while len(taken) < 5 or time.perf_counter() < end:
+        taken.append(once())
+    return float(np.median(taken))
+
+
+# -- the program --------------------------------------------------------------------------------------
+
+
+def _names(request):
+    found, options = walked(loaded(request["path"], request["trust"]))
+    return {"tensors": {n: [str(t.dtype)[6:], list(t.shape)] for n, t in found.items()}, "options": options}
+
+
+def _numbers(request):
+    found, _ = walked(loaded(request["path"], request["trust"]))
+    np.savez(request["to"], **{name: numbers(found[name]) for name in request["names"]})
+    return {"written": True}
+
+
+OPS = {
+    "hello": lambda request: hello(),
+    "experiment": lambda request: apart(experiments.EXPERIMENTS[request["id"]].act),
+    "write": lambda request: apart(lambda: experiments.write(request["folder"])),
+    "read": lambda request: apart(lambda: experiments.read(request["file"], **request.get("how", {}))),
+    "names": _names,
+    "numbers": _numbers,
+    "model": run_model,
+    "time": lambda request: {"call": call_time(request["size"], request["backward"], request["seconds"])},
+}
+
+
+def reply(request):
+    """The answer to one request, or the error in words."""
+    try:
+        return OPS[request["op"]](request)
+    except Exception as e:
+        return {"error": "{}: {}".format(type(e).__name__, " ".join(str(e).split())[:2000])}
+
+
+def serve(lines, out):
+    """Answer the requests that come in, until bye or the end."""
+    for line in lines:
+        request = json.loads(line)
+        if request["op"] == "bye":
+            break
+        out.write(json.dumps(reply(request)) + "\n")
+        out.flush()
+
+
+def bring(heavy):
+    """Import torch, and where it is asked for what heavy experiments need of it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        experiments.use(importlib.import_module("torch"))
+        experiments.torch.set_num_threads(1)
+        for name in experiments.HEAVY if heavy else ():
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    bring("--heavy" in sys.argv)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints goes to stderr, and not between the answers
+    serve(sys.stdin, answers)
