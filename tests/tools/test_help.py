@@ -40,7 +40,7 @@ def understood(line: str) -> bool:
     """Whether a command of ours takes these options; what they mean is not looked at."""
     words, command = shlex.split(line)[1:], cast("click.Command", main)
     context = click.Context(main)
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and not (command.invoke_without_command and words[0][0] == "-"):
         found = command.get_command(context, words.pop(0)) if words else None
         if found is None:
             return False
