@@ -253,7 +253,7 @@ def test_record_writes_what_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
         {"a/b": Fact(raised=Raised("ValueError", "no"))},
         clauses={"ERR-01": Standing(2)},
     )
-    monkeypatch.setattr("rnn_spec.gate.record_command.make", lambda *_: made)
+    monkeypatch.setattr("rnn_spec.gate.record_command.make", lambda *_, **__: made)
 
     done = CliRunner().invoke(main, ["record", "torch", "-o", str(tmp_path / "a.json")])
 
