@@ -156,10 +156,13 @@ def furnished(draw: Any, claims: Claims, plan: Plan) -> Plan:
 
 
 def revealing(claims: Claims, plan: Plan) -> Plan:
-    """The plan as one whose answer shows the masks: at most three layers, relu where tanh saturates."""
+    """The plan as one whose answer shows the masks: at most three layers, relu where tanh saturates.
+
+    Two without bias: what the lower mask drops is 0, and hides the upper one, on which gradients depend.
+    """
     coarse = plan.dtype not in ("float64", "float32")
     changes: dict[str, Any] = {
-        "num_layers": min(plan.num_layers, 3),
+        "num_layers": min(plan.num_layers, 3 if plan.bias else 2),
         "dropout": 0.5 if coarse else plan.dropout,
     }
     if changes["dropout"] > 0.5:

@@ -306,5 +306,9 @@ def simpler(plan: Plan) -> Iterator[Plan]:
 def possible(plan: Plan) -> bool:
     """Whether a plan that was not drawn can be asked: masks can be read, and steps and rows have lengths."""
     saturated = plan.nonlinearity == "tanh" and plan.dropout > 0.5
-    plain = plan.values == "generic" and plan.weights == "contractive" and plan.num_layers <= 3
+    plain = (
+        plan.values == "generic"
+        and plan.weights == "contractive"
+        and plan.num_layers <= (3 if plan.bias else 2)
+    )
     return not plan.reveals or (plain and not saturated)
