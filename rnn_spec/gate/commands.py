@@ -104,7 +104,9 @@ def gate(
     if click.get_current_context().invoked_subcommand:
         return
     for name, value in (("--from", given["source"]), ("--to", given["target"])):
-        if value is None or not value.strip():
+        if value is None:
+            raise click.UsageError(f"Missing option '{name}'")
+        if not value.strip():
             raise click.UsageError(f"{name} names no release, no Python with torch in it, and no recording")
     options = Options(**given)
     of_model = {

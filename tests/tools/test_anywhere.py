@@ -48,7 +48,7 @@ def run(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProces
         (
             ("gate", "--from", "2.2.2", "--to", "2.3.1", "--recorded"),
             1,
-            b"x A layer constructed in an unusual way: fourth-positional-bool",
+            b"x The fourth argument by position is nonlinearity, where it was bias",
         ),
         (("check", "named:Named", "--clause", "BIA"), 0, b"checks passed; nothing is said of the rest"),
         (("check", "named:Wrong", "--clause", "BIA", "--no-smoke"), 1, b"does not conform"),

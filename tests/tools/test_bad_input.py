@@ -220,9 +220,9 @@ gate                                                    | Missing option
 gate --from r1.json                                     | Missing option
 gate --from r1.json --to                                | requires an argument
 gate --from nope --to r2.json                           | is not a torch version
-gate --from '' --to r2.json                             | is not a torch version
+gate --from '' --to r2.json                             | --from names no release
 gate --from dir --to r2.json                            | is not a torch version
-gate --from r1.json --to text.txt                       | is not a recording
+gate --from r1.json --to text.txt                       | has no requirement of torch
 gate --from r1.json --to empty                          | is not a recording
 gate --from r1.json --to no.json                        | is not a recording
 gate --from r1.json --to list.json                      | is not a recording
@@ -231,7 +231,7 @@ gate --from r1.json --to bytes                          | is not a recording
 gate --from r1.json --to part.json                      | is not a recording
 gate --from 9.9.9 --to 2.3.1 --recorded                 | 9.9.9
 gate --from torch==99.0 --to torch==2.3.1 --recorded    | 99.0
-gate --from torch>=2 --to r2.json                       | is not a torch version
+gate --from torch>>2 --to r2.json                       | is not a torch version
 gate --from 2 --to r2.json                              | is not a torch version
 gate --from r1.json --to r2.json --fail-on ''           | names no verdict
 gate --from r1.json --to r2.json --fail-on ' , '        | names no verdict
@@ -251,12 +251,12 @@ gate --from r1.json --to r2.json --nonlinearity tanh    | --nonlinearity is abou
 gate --from r1.json --to r2.json --nonlinearity sin     | 'sin' is not one of
 gate --from r1.json --to r2.json --cuda                 | --cuda is about a --model
 gate --from r1.json --to r2.json --batch-first          | --batch-first is about a --model
-gate --from r1.json --to r2.json --model model.pt       | --model needs two torches that run
+gate --from r1.json --to r2.json --model model.pt       | model.pt is not a file
 gate --from r1.json --to r2.json --markdown dir         | is a directory
 gate --from r1.json --to r2.json --json /proc/nope      | cannot be written
 gate --from r1.json --to r2.json --json text.txt/x      | cannot be written
 gate --from r1.json --to r2.json --markdown /proc/x/y   | cannot be written
-gate r1.json r2.json                                    | Missing option
+gate r1.json r2.json                                    | No such command 'r1.json'
 history nope                                            | no clause, question or experiment is called 'nope'
 history ''                                              | no clause, question or experiment is called ''
 history a b                                             | unexpected extra argument
@@ -272,7 +272,7 @@ record torch@/no/python -o r.json                       | is not a program that 
 record torch@ -o dir                                    | is a directory
 record torch -o /proc/nope                              | cannot be written
 record torch -o text.txt/r.json                         | cannot be written
-record torch@true -o r.json                             | has no torch that says hello
+record torch@true -o r.json                             | has no torch that answers 'hello'
 new-subject                                             | Missing argument
 new-subject ''                                          | is not a name
 new-subject 'my layer'                                  | is not a name

@@ -431,6 +431,11 @@ def test_a_side_that_left_questions_unanswered_is_no_pass() -> None:
     assert run.unanswered(Recording(Header("torch", "torch 2.1.0"), {"a/b": Fact(died="SIGSEGV")})) == []
 
 
+def interruptible() -> None:
+    """Let SIGINT do what it does, even if whoever runs the tests ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_with_2_and_a_partial_report(tmp_path: Path) -> None:
     """Within seconds, and what both had been asked by then is compared."""
     slow = executable(
@@ -452,7 +457,14 @@ for line in sys.stdin:
     other = executable(tmp_path / "other", slow.read_text())
     command = [sys.executable, "-m", "rnn_spec", "gate", "--from", str(slow), "--to", str(other)]
     env = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
-    going = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    going = subprocess.Popen(
+        command,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,  # noqa: PLW1509  # it is not heeded where tests run in the background
+    )
     assert going.stderr
     while not re.search(r": [2-9] of \d+ asked", going.stderr.readline()):
         assert going.poll() is None
