@@ -51,7 +51,6 @@ from rnn_spec.subjects.registry import SubjectError, load
 from rnn_spec.suite import collect, launch, recorder
 from rnn_spec.suite.derived import case_of
 from rnn_spec.suite.plugin import RESULTS
-from rnn_spec.suite.results import Results, ResultsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,12 +197,7 @@ def told(folder: Path, *, fails: bool) -> None:
 @contextmanager
 def last_failed(path: Path, subject: str) -> Iterator[Path]:
     """A file of the ids of the checks that failed in the last run; CouldNotRun where none did."""
-    try:
-        results = Results.read(path)
-    except OSError as e:
-        raise CouldNotRun(f"--lf: {path} cannot be read: {e.strerror}") from e
-    except ResultsError as e:
-        raise CouldNotRun(f"--lf: {e}") from e
+    results = elsewhere("rnn_spec.report.commands:results_of")(path)
     if results.subject != subject:
         raise CouldNotRun(f"--lf: {path} is of {results.subject}, and not of {subject}")
     failed = [v.check for v in results.verdicts if v.outcome in ("failed", "broken")]

@@ -14,6 +14,7 @@ from rich.text import Text
 from rnn_spec.gate import causes as by_cause
 from rnn_spec.gate.compare import VERDICTS, Change
 from rnn_spec.gate.recording import Header
+from rnn_spec.report import github
 from rnn_spec.report.markdown import escaped
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from rnn_spec.gate.causes import Cause
 
-SHOWN = 10
-"""How many annotations of a kind GitHub shows in a step."""
 PLACES = 5
 """How many lines of the user's code are shown for a cause."""
 YOURS = "yours"
@@ -271,24 +270,18 @@ def as_json(result: Result) -> str:
 def annotated(result: Result) -> Iterator[str]:
     """Workflow commands, failing causes first, at the user's lines: errors fail the gate, others are notices.
 
-    GitHub shows SHOWN of each kind in a step: the last of more says how many are left out.
+    GitHub shows `github.SHOWN` of each kind in a step: the last of more says how many are left out.
     """
     found: dict[str, list[str]] = {"error": [], "notice": []}
     for level, title, said, place in _annotations(result):
-        file, _, number = place.rpartition(":")
-        at = f"file={_command(file, ':,')},line={number}," if file and number.isdigit() else ""
-        found[level].append(f"::{level} {at}title={_command(title, ':,')}::{_command(said)}")
-    for level, lines in found.items():
-        left = len(lines) - SHOWN
-        yield from lines if left <= 0 else lines[: SHOWN - 1]
-        if left > 0:
-            yield f"::{level} title=and {left + 1} more::GitHub shows {SHOWN} a step; the summary has all"
+        found[level].append(github.command(level, title, said, place))
+    yield from github.limited(found, "the summary has all")
 
 
 def not_run(sentence: str) -> tuple[str, str]:
     """What a gate that could not run leaves: a step summary, and an annotation."""
     summary = f"## torch.nn.RNN: the gate could not run\n\n❌ {escaped(sentence)}\n"
-    return summary, f"::error title=the gate could not run::{_command(sentence)}"
+    return summary, github.command("error", "the gate could not run", sentence)
 
 
 def _annotations(result: Result) -> Iterator[tuple[str, str, str, str]]:
@@ -300,10 +293,6 @@ def _annotations(result: Result) -> Iterator[tuple[str, str, str, str]]:
             title = f"{cause.verdict} {by_cause.ids(cause)}"
             said = told(cause) + (f"\n{cause.advice}" if cause.advice else "")
             yield level, title, said, cause.meets[0] if cause.meets else ""
-
-
-def _command(text: str, also: str = "") -> str:
-    return "".join(f"%{ord(c):02X}" if c in "%\r\n" + also else c for c in text)
 
 
 def put(path: Path, text: str) -> None:

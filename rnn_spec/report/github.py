@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rnn_spec.spec.catalogue import clauses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from rnn_spec.report.view import Judged
 
@@ -38,16 +38,23 @@ def annotated(judged: Judged) -> Iterator[str]:
         level, clause = "error" if f.against else "warning", clauses()[f.clause]
         said = f"{clause.text}\n{f.difference}"
         found[level].append(command(level, f"{f.clause} ({clause.force})", said))
+    yield from limited(found, "the summary has more")
+
+
+def limited(found: Mapping[str, list[str]], rest: str) -> Iterator[str]:
+    """Commands by their level, so many as GitHub shows; the last of more says how many `rest` has."""
     for level, lines in found.items():
         left = len(lines) - SHOWN
         yield from lines if left <= 0 else lines[: SHOWN - 1]
         if left > 0:
-            yield command(level, f"and {left + 1} more", f"GitHub shows {SHOWN} a step; the summary has more")
+            yield command(level, f"and {left + 1} more", f"GitHub shows {SHOWN} a step; {rest}")
 
 
-def command(level: str, title: str, said: str) -> str:
-    """A workflow command, so that nothing in its words is read as one."""
-    return f"::{level} title={_escaped(title, ':,')}::{_escaped(said)}"
+def command(level: str, title: str, said: str, place: str = "") -> str:
+    """A workflow command, so that nothing in its words is read as one; `place` is a ``file:line``, if any."""
+    file, _, line = place.rpartition(":")
+    at = f"file={_escaped(file, ':,')},line={line}," if file and line.isdigit() else ""
+    return f"::{level} {at}title={_escaped(title, ':,')}::{_escaped(said)}"
 
 
 def _escaped(text: str, also: str = "") -> str:

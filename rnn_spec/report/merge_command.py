@@ -19,8 +19,8 @@ from rnn_spec.cli.base import (
 )
 from rnn_spec.judge.known import read
 from rnn_spec.report import table
+from rnn_spec.report.commands import results_of
 from rnn_spec.suite.plugin import RESULTS
-from rnn_spec.suite.results import Results, ResultsError
 from rnn_spec.suite.shards import ShardError, merged
 from rnn_spec.suite.standing import conforms
 
@@ -40,10 +40,8 @@ def merge(files: tuple[Path, ...], results: str, known_file: Path | None) -> Non
     path = Path(results, "results.json")
     to_be_written(path)
     try:
-        whole = merged({str(f): Results.read(f) for f in files}, read(known_file) if known_file else ())
-    except OSError as e:
-        raise CouldNotRun(f"{e.filename} cannot be read: {e.strerror}") from e
-    except (ResultsError, ShardError) as e:
+        whole = merged({str(f): results_of(f) for f in files}, read(known_file) if known_file else ())
+    except ShardError as e:
         raise CouldNotRun(str(e)) from e
     if len(whole.verdicts) == sum(v.outcome in ("not claimed", "unsupported") for v in whole.verdicts):
         raise CouldNotRun(f"nothing was judged of {whole.subject}")

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from rnn_spec.cli import main
 from rnn_spec.gate.compare import Change
 from rnn_spec.gate.recording import Header
-from rnn_spec.gate.report import SHOWN, Result, annotated, markdown
+from rnn_spec.gate.report import Result, annotated, markdown
+from rnn_spec.report.github import SHOWN
 from rnn_spec.report.markdown import escaped
 from rnn_spec.subjects import registry
 
