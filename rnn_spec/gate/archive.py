@@ -131,9 +131,12 @@ def value_at(run: Mapping[str, T | None], release: str) -> T | None:
 
 
 def neutral(recording: Recording) -> Recording:
-    """The recording without what its header says of the machine it was made on."""
+    """The recording without what its header says of the machine it was made on, and of how much was asked.
+
+    Parts are added to what is on record; that it is whole is tested.
+    """
     header = msgspec.structs.replace(
-        recording.header, subject="torch", command="rnn-spec record torch@PYTHON -o FILE"
+        recording.header, subject="torch", command="rnn-spec record torch@PYTHON -o FILE", asked={}
     )
     return msgspec.structs.replace(recording, header=header)
 

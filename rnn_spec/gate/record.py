@@ -138,7 +138,7 @@ def record(
     with beside(1) as pool:
         asked = pool.submit((suite or Suite()).ask, header, python, progress)
         found = dict(sorted(experiment(python, progress=progress, name=header.version, growing=growing)))
-        return msgspec.structs.replace(asked.result(), experiments=found)
+        return msgspec.structs.replace(asked.result(), experiments=found).whole()
 
 
 def part(python: str, header: Header, wanted: Callable[[str], bool]) -> Recording:

@@ -110,7 +110,11 @@ class Question(Record, frozen=True):
 
 
 class Header(Record, frozen=True):
-    """All in which two recordings of one release may differ."""
+    """All in which two recordings of one release may differ.
+
+    `asked` says how much the recording had when it was made, whole, as `Recording.counts` counts it; a part,
+    and what is made by hand, says nothing of it.
+    """
 
     subject: str
     version: str
@@ -120,6 +124,7 @@ class Header(Record, frozen=True):
     rnn_spec: str = rnn_spec.__version__
     command: str = ""
     packages: dict[str, str] = {}
+    asked: dict[str, int] = {}
 
 
 class Recording(Record, frozen=True):
@@ -136,6 +141,20 @@ class Recording(Record, frozen=True):
     cases: dict[str, Arrays] = {}
     questions: dict[str, Question] = {}
     clauses: dict[str, Standing] = {}
+
+    def counts(self) -> dict[str, int]:
+        """How many experiments, Attempts, cases and checks it has."""
+        return {
+            "experiments": len(self.experiments),
+            "attempts": len(self.attempts),
+            "cases": len(self.cases),
+            "checks": sum(standing.owed for standing in self.clauses.values()),
+        }
+
+    def whole(self) -> Recording:
+        """The same, which says that this is all that was asked."""
+        header = msgspec.structs.replace(self.header, asked=self.counts())
+        return msgspec.structs.replace(self, header=header)
 
     def write(self, path: Path) -> None:
         """Write atomically: whoever reads finds the old file or the new one, never a part."""

@@ -16,7 +16,7 @@ import rnn_spec
 from rnn_spec import releases
 from rnn_spec.far.process import beside
 from rnn_spec.gate import accepted as acceptance
-from rnn_spec.gate import environments, requirements
+from rnn_spec.gate import environments, requirements, unanswered
 from rnn_spec.gate import model as models
 from rnn_spec.gate.archive import Archive
 from rnn_spec.gate.causes import named
@@ -103,7 +103,7 @@ def run(options: Options, say: Callable[[str], None]) -> Result:
         partial, a, b = takes.so_far()
     changes += told.changes + compare(a, b, EXPERIMENTS)
     found, problems = settled(changes, entries, code, (a.header.version, b.header.version))
-    problems = [] if partial else problems + [said for side in (a, b) for said in unanswered(side)]
+    problems = [] if partial else problems + unanswered.problems(a, b)
     notes += takes.notes + [said for said in (lacking(a, b), newer(a, b)) if said]
     files = code.files if code else None
     since = began(found, a, b)
@@ -309,28 +309,25 @@ def began(changes: list[Change], a: Recording, b: Recording) -> dict[str, str]:
     return {id: min(found, key=Version) for id, found in begun.items() if found}
 
 
-UNASKED = ("not asked:", "it was given up", "answers what is no fact", "no answer within")
-"""What is said where a side was asked, and nothing came of it."""
-
-
-def unanswered(side: Recording) -> list[str]:
-    """A sentence where a side did not answer everything: what it did not answer cannot be compared."""
-    facts = [*side.experiments.values(), *side.attempts.values()]
-    said = [fact.died or "" for fact in facts]
-    said += [a.error.message for a in side.cases.values() if a.error and a.error.phase == "worker"]
-    lost = [text for text in said if any(word in text for word in UNASKED)]
-    return [f"{side.header.version} left {len(lost)} questions unanswered: {lost[0]}"] if lost else []
-
-
 def lacking(a: Recording, b: Recording) -> str:
-    """A sentence on what could not be compared, because one side has no package that it needs."""
+    """A sentence on what could not be compared, because a side has no package that it needs."""
     ids = [id for id, fact in a.experiments.items() if package(fact) or package(b.experiments.get(id))]
-    names = {package(side.experiments.get(id)) for id in ids for side in (a, b)} - {""}
-    return f"{len(ids)} questions are not compared: a side lacks {', '.join(sorted(names))}" if ids else ""
+    packages = [{package(side.experiments.get(id)) for id in ids} - {""} for side in (a, b)]
+    if not ids:
+        return ""
+    if packages[0] == packages[1]:
+        return f"{len(ids)} questions are not compared: both sides lack {_listed(packages[0])}"
+    sides = [f"{x.header.version} lacks {_listed(p)}" for x, p in zip((a, b), packages, strict=True) if p]
+    return f"{len(ids)} questions are not compared: {', and '.join(sides)}"
+
+
+def _listed(names: set[str]) -> str:
+    return " and ".join(sorted(names))
 
 
 def newer(a: Recording, b: Recording) -> str:
-    """A sentence on questions that only one side has been asked: that is of another rnn-spec."""
-    pairs = [(getattr(a, part), getattr(b, part)) for part in ("experiments", "attempts", "cases", "clauses")]
-    count = sum(len(x.keys() ^ y.keys()) for x, y in pairs)
-    return f"{count} questions or clauses were asked of one side alone, and are not compared" if count else ""
+    """A sentence on what one side alone was asked; a check that fails, too, asks no further."""
+    kinds = ("experiments", "attempts", "cases", "clauses")
+    counts = {kind: len(getattr(a, kind).keys() ^ getattr(b, kind).keys()) for kind in kinds}
+    told = ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)
+    return f"asked of one side alone, and not compared: {told}" if told else ""

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from rnn_spec.gate.recording import Fact, Header, Recording
+from rnn_spec.gate.archive import Archive
+from rnn_spec.gate.recording import Fact, Header
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -68,8 +70,10 @@ def test_the_actions_last_step_writes_the_summary_and_annotates(
     tmp_path: Path, fail_on: str, status: int
 ) -> None:
     """As GitHub runs it: inputs in the environment, the report on the summary, a line for each change."""
+    whole = Archive.read().recording("2.13.0")
     for name, value in (("a", 1), ("b", 2)):
-        recording = Recording(Header("torch", f"torch 2.{value}.0"), {"forward/x": Fact(value)})
+        header, facts = Header("torch", f"torch 2.{value}.0"), whole.experiments | {"forward/x": Fact(value)}
+        recording = msgspec.structs.replace(whole, header=header, experiments=facts)
         recording.write(tmp_path / f"{name}.json")
     command = tmp_path / "rnn-spec" / "bin" / "rnn-spec"
     command.parent.mkdir(parents=True)
