@@ -375,6 +375,10 @@ module("surplus-states-ignored", "ERR-03", "States of more layers than there are
 module("unbatched-state-of-three-axes", "ERR-03", "For unbatched input a state with a batch of one is taken.",
        forward=called(lambda self, x, h: (
            x, h[:, 0] if axes(x) == 2 and axes(h) == 3 and h.shape[1] == 1 else h)))
+module("one-direction-of-unbatched-states", "ERR-03",
+       "Unbatched, both directions begin with the states that there are for one.",
+       forward=called(lambda self, x, h: (x, h.repeat_interleave(2, 0) if axes(x) == axes(h) == 2 and
+                                          self.bidirectional and len(h) == self.num_layers else h)))
 module("states-of-an-lstm", "ERR-04", "Of a tuple of states the first is taken.",
        forward=called(lambda self, x, h: (x, h[0] if isinstance(h, tuple) else h)))
 module("arrays-converted", "ERR-04", "A NumPy array is converted to a tensor.",
@@ -409,6 +413,8 @@ module("wrong-values-are-runtime-errors", "ERR-08", "A wrong value is refused wi
        __init__=refusing("__init__", raising(RuntimeError, ValueError)))
 module("shapes-are-asserted", "ERR-09", "A wrong shape is refused with an AssertionError.",
        forward=refusing("forward", raising(AssertionError, RuntimeError, ValueError)))
+module("dtypes-are-type-errors", "ERR-09", "A wrong dtype is refused with a TypeError.",
+       forward=refusing("forward", lambda e, _: TypeError(str(e)) if "dtype" in str(e) else e))
 module("truthy-switches", "ERR-10", "bias is on for whatever is true.",
        __init__=by_keyword(lambda k: {name: bool(v) if name == "bias" else v for name, v in k.items()}))
 module("sizes-rounded-down", "ERR-10", "A size or layer count that is a float is rounded down.",
@@ -467,6 +473,9 @@ module("refusals-show-no-value", "ERR-13", "Refusals show nothing of what was gi
            r"(nonlinearity) '.*?'|, got.*", r"\1", text))))
 module("refusals-show-no-shape", "ERR-13", "The refusal of a shape does not show it.",
        forward=refusing("forward", reworded(lambda text, _: re.sub(r",? (but )?got.*", "", text))))
+module("refusal-of-a-dtype-names-nothing", "ERR-13", "The refusal of a dtype does not name input.",
+       forward=refusing("forward", reworded(lambda text, _: re.sub(
+           r"RNN input (dtype)|\. Convert.*", r"\1", text))))
 module("refusals-expect-nothing", "ERR-13", "Refusals do not say what would be right.",
        __init__=refusing("__init__", reworded(lambda text, _: re.split(
            r" should| must|\. Sel", text)[0])))

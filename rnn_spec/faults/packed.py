@@ -110,14 +110,14 @@ def is_packed(input: Any) -> bool:
 
 
 def axes(hx: Any) -> int:
-    """How many axes h_0 has; 0 where there is none."""
-    return 0 if hx is None else int(hx.dim())
+    """How many axes h_0 has; 0 where it is no tensor."""
+    return int(hx.dim()) if hasattr(hx, "dim") else 0
 
 
 def misfit(self: Any, p: Any, hx: Any) -> bool:
     """Whether h_0 does not fit the packed batch."""
     layers = self.num_layers * (2 if self.bidirectional else 1)
-    return hx is not None and tuple(hx.shape) != (layers, int(p.batch_sizes[0]), self.hidden_size)
+    return hasattr(hx, "dim") and tuple(hx.shape) != (layers, int(p.batch_sizes[0]), self.hidden_size)
 
 
 # A fault is a row of a table.
@@ -295,6 +295,27 @@ module("packed-h_0-cut-to-fit", "PCK-13", "Surplus rows of h_0 are cut off.",
 module("packed-h_0-broadcast", "PCK-13", "A single row of h_0 serves all sequences.",
        forward=given(lambda self, p, hx: (
            p, hx.expand(-1, int(p.batch_sizes[0]), -1) if axes(hx) == 3 and hx.shape[1] == 1 else hx)))
+module("packed-data-flattened", "ERR-01", "The axes of packed data beyond its first are taken for one.",
+       forward=given(lambda self, p, hx: (p._replace(data=p.data.flatten(1)), hx)))
+module("packed-data-broadcast", "ERR-02", "A single feature of packed data serves for all.",
+       forward=given(lambda self, p, hx: (p._replace(data=p.data.expand(-1, self.input_size))
+                                          if p.data.dim() == 2 and p.data.shape[1] == 1 else p, hx)))
+module("packed-states-of-an-lstm", "ERR-04", "Of a pair of states for a packed batch the first is taken.",
+       forward=given(lambda self, p, hx: (p, hx[0] if isinstance(hx, tuple) else hx)))
+module("packed-h_0-converted", "PRC-05", "An h_0 for a packed batch is converted to the dtype of its data.",
+       forward=given(lambda self, p, hx: (p, hx.to(p.data.dtype) if axes(hx) else hx)))
+
+
+@fault("packed-refusal-ends-training", "ERR-14",
+       "After a refused call with a packed batch the layer is in evaluation mode.", MODULE)
+def forward(self: Any, input: Any, hx: Any = None) -> Any:
+    try:
+        return honest(self, "forward")(input, hx)
+    except Exception:
+        self.train(self.training and not is_packed(input))
+        raise
+
+
 module("batch_sizes-put-in-order", "PCK-14", "batch_sizes that increase are put in order.",
        forward=given(lambda self, p, hx: (
            p._replace(batch_sizes=p.batch_sizes.sort(descending=True).values), hx)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_spec.faults.base import honest, is_tanh, layer, model, then
+from rnn_spec.faults.base import honest, is_tanh, layer, model, module, then
 from rnn_spec.spec.arithmetic import PlainArithmetic
 from rnn_spec.spec.model import RNN, Weights
 
@@ -36,6 +36,27 @@ def coarse_parameters(dtype: str, bits: int) -> Any:
         return rnn
 
     return build
+
+
+def converting(which: Any) -> Any:
+    """A module that converts input and h_0, where which(the numbers), to the dtype of its parameters."""
+
+    def forward(self: Any, *given: Any) -> Any:
+        numbers = [getattr(t, "data", t) for t in given]
+        taken = [hasattr(x, "is_floating_point") and which(x) for x in numbers]
+        own = (t.to(self.weight_ih_l0.dtype) if take else t for t, take in zip(given, taken, strict=True))
+        return honest(self, "forward")(*own)
+
+    return forward
+
+
+def strict(self: Any, *given: Any) -> Any:
+    """A module that takes no other dtype than its parameters', under autocast no more than without."""
+    own = self.weight_ih_l0.dtype
+    for t in given:
+        if getattr(getattr(t, "data", t), "dtype", own) != own:
+            raise ValueError(f"input and hx are {own}, and not {t.data.dtype}")
+    return honest(self, "forward")(*given)
 
 
 # A fault is a row of a table.
@@ -82,6 +103,10 @@ layer("float32-answered-in-float64", "PRC-04", "float32 layers answer in float64
       dtype=lambda self, case: "float64" if case.dtype == "float32" else case.dtype)
 layer("float64-answered-in-float32", "PRC-04", "float64 layers say that they answer in float32.",
       dtype=lambda self, case: "float32" if case.dtype == "float64" else case.dtype)
+module("integers-converted", "PRC-05", "Integers and booleans are converted to the dtype of the parameters.",
+       forward=converting(lambda t: not t.is_floating_point()))
+module("autocast-is-no-excuse", "PRC-06", "Under autocast no other dtype than the parameters' is taken.",
+       forward=strict)
 model("tanh-overflows", "PRC-08", "tanh is (exp(2z) - 1) / (exp(2z) + 1), which overflows.",
       activation=then(lambda self, h, z: h if not is_tanh(self) else
                       np.where(z > np.log(np.finfo(z.dtype).max) / 2, z.dtype.type(np.nan), h)))

@@ -57,7 +57,8 @@ class Known:
 
     `matters` is a word of MATTERS. `title` and `expected`, what should happen, make with the rest a text that
     can be filed where the failure is not reported (`report`). `whose` says whose failure it is, if it is none
-    of the subject's own. `elsewhere` are other subjects that show it, with the checks that fail of each.
+    of the subject's own. `newer` are those of the checks that no recording of torch was asked: `since` is not
+    about them. `elsewhere` are other subjects that show it, with the checks that fail of each.
     `subject` is a pattern of its name, empty for any. `releases` is a version specifier, and empty where
     every release shows it, of which those `seen` were looked at; `since` is the first release on
     record that does, as every later one does, or unknown where no recording can show it. `proof` is how it
@@ -74,6 +75,7 @@ class Known:
     expected: str = ""
     whose: str = ""
     elsewhere: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    newer: tuple[str, ...] = ()
     subject: str = ""
     clause: str = ""
     since: str = "unknown"
@@ -205,7 +207,7 @@ def _row(row: Any, place: str, path: Path) -> Known:
     """A Known of a table; KnownError where it is none."""
     if not isinstance(row, dict):
         raise KnownError(f"{place}: it is no table")
-    if strange := set(row) - {f.name for f in fields(Known)} | {"file"} & set(row):
+    if strange := set(row) - {f.name for f in fields(Known)} | {"file", "newer"} & set(row):
         raise KnownError(f"{place}: it has a field {min(strange)!r}, which is none of a known failure's")
     note = row.get("checks") == []
     if absent := [name for name in NEEDED if row.get(name, "") == "" and not (note and name == "message")]:
@@ -227,13 +229,20 @@ def _row(row: Any, place: str, path: Path) -> Known:
 def known() -> tuple[Known, ...]:
     """Every known failure of every subject, in the file's order."""
     rows = tomllib.loads(OURS.read_text(encoding="utf-8")).get("known", [])
-    found = [Known(**{"message": "", **row, "checks": tuple(row["checks"])}) for row in rows]
+    newer = [tuple(row.get("newer", ())) for row in rows]
+    checks = [(*row["checks"], *later) for row, later in zip(rows, newer, strict=True)]
+    found = [
+        Known(**{"message": "", **row, "checks": of, "newer": later})
+        for row, of, later in zip(rows, checks, newer, strict=True)
+    ]
     return tuple(each for k in found for each in (k, *elsewhere(k)))
 
 
 def elsewhere(k: Known) -> list[Known]:
     """The same failure as other subjects show it, each in checks of its own."""
-    return [replace(k, subject=name, checks=tuple(of), elsewhere={}) for name, of in k.elsewhere.items()]
+    return [
+        replace(k, subject=name, checks=tuple(of), newer=(), elsewhere={}) for name, of in k.elsewhere.items()
+    ]
 
 
 @cache

@@ -263,7 +263,7 @@ def _calls() -> Iterator[tuple[str, Negative]]:
             layout = LAYOUTS[name]
             right = getattr(layout, argument)
             for shape in shapes:
-                given, expected = _tensor(shape), _tensor(right)
+                given, expected = shape_pattern(shape), shape_pattern(right)
                 if clause == "ERR-01":
                     expected = r"2-?D.*3-?D|2.*or.*3"
                 if clause == "ERR-02":
@@ -280,7 +280,7 @@ def _calls() -> Iterator[tuple[str, Negative]]:
             yield id, _call(id, "ERR-04", "type", argument, layout, value, given, "[Tt]ensor")
 
 
-def _tensor(shape: tuple[int, ...]) -> str:
+def shape_pattern(shape: tuple[int, ...]) -> str:
     """A pattern of the shape as a message shows it."""
     return rf"[(\[]{', ?'.join(map(str, shape))},?[)\]]"
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rnn_spec.questions import product
 from rnn_spec.spec.catalogue import clauses
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rnn_spec.questions.attempts import Negative
 
 
 def clause(id: str) -> pytest.MarkDecorator:
@@ -33,6 +38,23 @@ def named(*ids: str) -> pytest.MarkDecorator:
     A subject that does not claim their dtype, nonlinearity or biases is asked in what it claims (`FREE`).
     """
     return pytest.mark.parametrize("case", [product.Recipe.parse(id) for id in ids], ids=ids, indirect=True)
+
+
+def malformed(**fields: Any) -> pytest.MarkDecorator:
+    """Run the test on every malformed call with these fields (a tuple: any of them), as ``negative``.
+
+    With ``--exhaustive`` on those at every depth of the layer.
+    """
+    return pytest.mark.malformed(**fields)
+
+
+def selected(negatives: Mapping[str, Negative], wanted: Mapping[str, Any]) -> dict[str, Negative]:
+    """Those with these fields (a tuple: any of them); ValueError where none has them."""
+    fields = {name: value if isinstance(value, tuple) else (value,) for name, value in wanted.items()}
+    found = {id: n for id, n in negatives.items() if all(getattr(n, k) in v for k, v in fields.items())}
+    if not found:
+        raise ValueError(f"no negative has {fields}")
+    return found
 
 
 def pinned(*flags: str) -> pytest.MarkDecorator:

@@ -26,11 +26,12 @@ from rnn_spec.judge.known import KnownError, read
 from rnn_spec.judge.numbers import numbers
 from rnn_spec.judge.session import Unsupported, WrongAdapter
 from rnn_spec.judge.verdict import Verdict, explain
-from rnn_spec.questions import product
+from rnn_spec.questions import malformed, product
 from rnn_spec.questions.claims import Claims
 from rnn_spec.questions.records import LEVELS
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.subjects import registry
+from rnn_spec.suite.marks import selected
 from rnn_spec.suite.planned import Outcome, Planned, check_id
 from rnn_spec.suite.recorder import Recorder
 from rnn_spec.suite.under_test import OWN, SESSION, session_of
@@ -87,6 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and the recorder of results in the process that sees all reports."""
     config.addinivalue_line("markers", "clause(id): the clause that the test checks")
     config.addinivalue_line("markers", "cases(exhaustive, **flags): the cases that the test runs on")
+    config.addinivalue_line("markers", "malformed(**fields): the malformed calls that the test runs on")
     config.addinivalue_line("markers", "pinned(*flags): the flags that the test needs as they are")
     try:
         config.stash[OWN] = read(Path(found)) if (found := config.getoption("known")) else ()
@@ -99,7 +101,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test its cases, fitted to what the subject claims."""
+    """Give a test its malformed calls, or its cases, fitted to what the subject claims."""
+    for mark in metafunc.definition.iter_markers("malformed"):
+        calls = malformed.calls(exhaustive=metafunc.config.getoption("exhaustive"))
+        negatives = selected(calls, mark.kwargs)
+        metafunc.parametrize("negative", list(negatives.values()), ids=list(negatives))
     claims = session_of(metafunc.config).claims
     held = {flag for mark in metafunc.definition.iter_markers("pinned") for flag in mark.args}
     for mark in metafunc.definition.iter_markers("cases"):

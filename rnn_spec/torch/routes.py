@@ -162,13 +162,15 @@ def left_open(name):
     return route
 
 
-def autocast(rnn, arguments):
-    """A float32 layer called with float32 under autocast to the dtype of the arguments."""
-    dtype, region = data(arguments[0]).dtype, need("torch.autocast")
+def autocast(rnn, arguments, **dtypes):
+    """A float32 layer called under autocast to the arguments' dtype, with float32 or as `dtypes` say."""
+    lower, region = data(arguments[0]).dtype, need("torch.autocast")
 
     def call(*given):
-        with region(data(given[0]).device.type, dtype=dtype):
-            return rnn(*(t.float() for t in given))
+        named = zip(("input", "h_0"), given)
+        own = [t.to(need("torch." + dtypes.get(name, "float32"))) for name, t in named]
+        with region(data(given[0]).device.type, dtype=lower):
+            return rnn(*own)
 
     return call
 
@@ -267,6 +269,10 @@ SUBJECTS = {
 ROUTES = dict(SUBJECTS, **{
     "functional_call, halves of all": with_halves(),
     "functional_call, halves of one": with_halves("weight_hh_l0"),
+    "autocast, input in float16": functools.partial(autocast, input="float16"),
+    "autocast, input in bfloat16": functools.partial(autocast, input="bfloat16"),
+    "autocast, h_0 in float16": functools.partial(autocast, h_0="float16"),
+    "autocast, h_0 in bfloat16": functools.partial(autocast, h_0="bfloat16"),
     "trace of zeros": trace_of_zeros,
     "script of the layer itself": script_itself,
     "compile in one graph, as it is": one_graph(False, "eager"),

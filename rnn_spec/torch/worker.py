@@ -70,7 +70,7 @@ def numbers(t):
 
 def build(cls, case, device, **how):
     """The module with the case's own parameters, in its dtype; under autocast in float32."""
-    dtype = "float32" if case["route"] == "autocast" else case["dtype"]
+    dtype = "float32" if case["route"].startswith("autocast") else case["dtype"]
     rnn = cls(**dict(case["config"], **how)).to(device=device, dtype=getattr(torch, dtype))
     own, parameters = dict(rnn.named_parameters()), case["parameters"]
     if sorted(own) != sorted(parameters):

@@ -5,20 +5,19 @@ Every negative is one edit away from a valid call, its twin, which is run first 
 
 from __future__ import annotations
 
-import re
 import warnings
 
 import pytest
 
+from rnn_spec.judge.refused import is_a, left_behind, one_line, refusal, says, shown
 from rnn_spec.questions.attempts import NEGATIVES, constructing, ones
-from rnn_spec.suite.marks import clause
+from rnn_spec.suite.marks import clause, selected
 
 
 def on(**wanted):
     """Run the test on every negative with these fields (a tuple: any of them), by its id."""
-    fields = {name: value if isinstance(value, tuple) else (value,) for name, value in wanted.items()}
-    ids = [id for id, n in NEGATIVES.items() if all(getattr(n, k) in v for k, v in fields.items())]
-    return pytest.mark.parametrize("negative", ids, ids=ids)
+    found = selected(NEGATIVES, wanted)
+    return pytest.mark.parametrize("negative", list(found.values()), ids=list(found))
 
 
 @clause("ERR-01")
@@ -160,7 +159,7 @@ def test_refused_where_the_argument_is_given(negative, check):
     """The constructor refuses its own arguments, and the call its input and h_0."""
     error = refusal(check, negative)
 
-    expected = NEGATIVES[negative].phase
+    expected = negative.phase
     check.holds(error.phase == expected, f"refused in {error.phase}, not in {expected}: {one_line(error)}")
 
 
@@ -170,7 +169,7 @@ def test_message_names_the_argument(negative, check):
     """The message names the argument that is wrong, under the name that the caller knows."""
     error = refusal(check, negative)
 
-    says(check, error, NEGATIVES[negative].names, f"name {NEGATIVES[negative].argument}")
+    says(check, error, **{f"name {negative.argument}": negative.names})
 
 
 @clause("ERR-13")
@@ -179,7 +178,7 @@ def test_message_shows_what_was_given(negative, check):
     """The message shows the wrong value, type or shape, as the caller gave it."""
     error = refusal(check, negative)
 
-    says(check, error, NEGATIVES[negative].given, f"show what was given, {shown(negative)}")
+    says(check, error, **{f"show what was given, {shown(negative)}": negative.given})
 
 
 @clause("ERR-13")
@@ -188,7 +187,7 @@ def test_message_says_what_is_expected(negative, check):
     """The message says what would have been right."""
     error = refusal(check, negative)
 
-    says(check, error, NEGATIVES[negative].expected, "say what is expected")
+    says(check, error, **{"say what is expected": negative.expected})
 
 
 @clause("ERR-14")
@@ -239,53 +238,6 @@ def test_next_valid_construction_succeeds(negative, check):
 
     check.holds(left.again is None, f"the valid construction was refused: {left.again}")
     check.equal("parameters that differ", left.differs, ())
-
-
-def asked(check, negative):
-    """The answer to the wrong attempt; Nonconformity if its twin is refused, or it is not."""
-    answer = check.attempt(NEGATIVES[negative].attempt)
-
-    twin = answer.attempted and answer.attempted.twin
-    check.holds(twin is None, f"the valid twin was refused: {twin}")
-    check.holds(answer.error is not None, f"not refused: {shown(negative)}")
-    return answer
-
-
-def refusal(check, negative):
-    """The error of the wrong attempt."""
-    return asked(check, negative).error
-
-
-def left_behind(check, negative):
-    """What the refused attempt left behind; Nonconformity if it is not told, or cannot be."""
-    attempted = asked(check, negative).attempted
-    check.holds(attempted and attempted.left, "the answer does not tell what is left behind")
-    again = attempted.left.again
-    check.holds(again is None or again.phase != "tell", f"what is left behind cannot be looked at: {again}")
-    return attempted.left
-
-
-def shown(negative):
-    """The wrong argument, for a message."""
-    n = NEGATIVES[negative]
-    return f"{n.argument}={n.value!r}"
-
-
-def one_line(error):
-    """The error's class and message."""
-    return f"{error.type}: {' '.join(error.message.split())}"
-
-
-def is_a(check, error, *classes):
-    """The error is of one of the classes, by their names."""
-    names = " or a ".join(classes)
-    check.holds({error.type, *error.bases} & set(classes), f"not a {names}: {one_line(error)}")
-
-
-def says(check, error, pattern, what):
-    """The error's message has the pattern; `what` says what that means."""
-    found = re.search(pattern, " ".join(error.message.split()))
-    check.holds(found, f"the message does not {what}: {one_line(error)}")
 
 
 def called(check, positional, keywords):

@@ -10,6 +10,7 @@ import pytest
 from rnn_spec.judge import chance
 from rnn_spec.judge.laws import derive, eye, furnish
 from rnn_spec.judge.module import PACKINGS, Module, by_hand, numbers
+from rnn_spec.judge.refused import answer
 from rnn_spec.questions import reveal
 from rnn_spec.questions.attempts import (
     DISORDERED,
@@ -541,7 +542,7 @@ def test_malformed_batch_sizes_are_refused(case, wrong, bidirectional, check):
     for sizes in WELL_FORMED.values():
         answered(check, packed_rows(sizes, bidirectional=bidirectional))
 
-    error = refusal(check, packed_rows(MALFORMED[wrong], bidirectional=bidirectional))
+    error = answer(check, packed_rows(MALFORMED[wrong], bidirectional=bidirectional)).error
 
     check.holds(error, f"batch_sizes {MALFORMED[wrong]} are accepted for 7 rows of data")
 
@@ -556,7 +557,7 @@ def test_indices_that_are_no_permutation_are_refused(case, wrong, check):
     """
     order, back = DISORDERED[wrong]
 
-    error = refusal(check, disordered(order, back))
+    error = answer(check, disordered(order, back)).error
 
     check.holds(error, f"sorted_indices {order} and unsorted_indices {back} are accepted for 3 sequences")
 
@@ -613,15 +614,7 @@ def answered(check, attempt):
     check.holds(answer.error is None, f"a valid call was refused: {answer.error}")
 
 
-def refusal(check, attempt):
-    """The error with which the attempt was refused, or None; Nonconformity if its twin was refused, too."""
-    answer = check.attempt(attempt)
-    twin = answer.attempted and answer.attempted.twin
-    check.holds(twin is None, f"the valid twin was refused: {twin}")
-    return answer.error
-
-
 def of_wrong_h_0(case, pattern, wrong, check):
     """The error of a packed batch with an h_0 that is wrong in this way, or None."""
     check.claimed(ragged(case, pattern))
-    return refusal(check, packed_state(case, pattern, wrong))
+    return answer(check, packed_state(case, pattern, wrong)).error

@@ -6,13 +6,16 @@ import pytest
 
 from rnn_spec.judge.contract import answers, done
 from rnn_spec.judge.module import Module, answering, numbers
+from rnn_spec.judge.refused import answer
 from rnn_spec.judge.session import NotClaimed
 from rnn_spec.questions.attempts import mixed
 from rnn_spec.questions.expect import expect
+from rnn_spec.questions.ragged import ragged
 from rnn_spec.suite.marks import clause, named
 from rnn_spec.torch.deeds import CHANGED, do
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
+HALF = ("float16", "bfloat16")
 MIXES = [f"{layer} layer, {given} {what}" for layer in DTYPES for given in DTYPES if layer != given
          for what in ("input", "h_0")]  # fmt: skip
 
@@ -25,12 +28,10 @@ def test_mixed_dtypes_are_refused(case, mix, check):
     layer, _, given, what = mix.replace(",", "").split()
     check.claimed(case.derive(f"as {layer}", dtype=layer))
 
-    answer = check.attempt(mixed(case, layer, given, what))
+    found = answer(check, mixed(case, layer, given, what))
 
-    twin = answer.attempted and answer.attempted.twin
-    check.holds(twin is None, f"the valid twin was refused: {twin}")
-    check.holds(answer.error, f"a {layer} layer took a {given} {what}")
-    left = answer.attempted and answer.attempted.left
+    check.holds(found.error, f"a {layer} layer took a {given} {what}")
+    left = found.attempted and found.attempted.left
     check.holds(left, "the answer does not tell what is left behind")
     check.holds(left.again is None, f"the call after it was refused: {left.again}")
     check.equal("results of the call after it that differ", left.differs, ())
@@ -58,6 +59,19 @@ def test_autocast_computes_in_its_dtype(case, dtype, check):
     lower = case.derive(f"under autocast to {dtype}", dtype=dtype)
 
     answers(check, done(lower, route="autocast"), lower)
+
+
+@clause("PRC-06")
+@named("small-L1-tanh-float32", "small-L2-relu-bi-batch_first-float32")
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("mix", [f"{what} in {dtype}" for what in ("input", "h_0") for dtype in HALF])
+@pytest.mark.parametrize("how", ["padded", "packed"])
+def test_autocast_makes_other_dtypes_right(case, how, mix, dtype, check):
+    """Under autocast an input or h_0 in float16 or bfloat16 is taken by a float32 layer, packed or not."""
+    lower = case.derive(f"under autocast to {dtype}", dtype=dtype)
+
+    given = ragged(lower, "unsorted") if how == "packed" else lower
+    answers(check, done(given, route=f"autocast, {mix}"), given)
 
 
 @clause("PRC-06")

@@ -1,0 +1,116 @@
+"""Malformed calls in every layout, padded, unbatched and packed (areas ERR, PCK and PRC).
+
+Every edit of the shape of input and of h_0, every other dtype, and what is no tensor, one at a time, in every
+layout, each in a configuration of its own. What is refused is derived by one rule, and listed nowhere.
+"""
+
+from __future__ import annotations
+
+from rnn_spec.judge.refused import answer, claimed, is_a, left_behind, one_line, refusal, says
+from rnn_spec.suite.marks import clause, malformed
+
+
+@clause("ERR-01")
+@malformed(clause="ERR-01")
+def test_wrong_number_of_axes_of_input(negative, check):
+    """An input of a wrong number of axes is refused by the call, in every layout."""
+    refused_by_the_call(check, negative)
+
+
+@clause("ERR-02")
+@malformed(clause="ERR-02")
+def test_wrong_last_axis_of_input(negative, check):
+    """An input whose last axis is not input_size is refused by the call, in every layout."""
+    refused_by_the_call(check, negative)
+
+
+@clause("ERR-03")
+@malformed(clause="ERR-03")
+def test_h_0_that_does_not_fit(negative, check):
+    """An h_0 that does not fit the layer and the input is refused by the call, padded or unbatched."""
+    refused_by_the_call(check, negative)
+
+
+@clause("ERR-04")
+@malformed(clause="ERR-04")
+def test_no_tensor(negative, check):
+    """An input or h_0 that is no tensor is refused by the call, in every layout."""
+    refused_by_the_call(check, negative)
+
+
+@clause("PCK-13")
+@malformed(clause="PCK-13")
+def test_h_0_that_does_not_fit_a_packed_batch(negative, check):
+    """An h_0 that does not fit the layer and the packed sequences is refused by the call."""
+    refused_by_the_call(check, negative)
+
+
+@clause("PRC-05")
+@malformed(clause="PRC-05")
+def test_other_dtype_than_the_parameters(negative, check):
+    """An input or h_0 of another dtype, int64 and bool included, is refused by the call, in every layout."""
+    refused_by_the_call(check, negative)
+
+
+@clause("ERR-09")
+@malformed(kind=("shape", "dtype"))
+def test_class_of_the_refusal(negative, check):
+    """A call of a wrong shape or dtype, where it is refused, gets a RuntimeError or a ValueError."""
+    error = error_of(check, negative)
+
+    if error:
+        is_a(check, error, "RuntimeError", "ValueError")
+
+
+@clause("ERR-13")
+@malformed()
+def test_message_of_the_refusal(negative, check):
+    """The refusal of a malformed call names the argument, shows what was given, and says what is expected."""
+    error = error_of(check, negative)
+
+    patterns = {
+        f"name {negative.argument}": negative.names,
+        f"show the {negative.kind} given": negative.given,
+        f"say the {negative.kind} expected": negative.expected,
+    }
+    if error:
+        says(check, error, **patterns)
+
+
+@clause("ERR-14")
+@malformed()
+def test_refusal_leaves_everything_as_it_was(negative, check):
+    """A malformed call, where it is refused, leaves the layer as it was, and the next valid call its bits."""
+    if error_of(check, negative) is None:
+        return
+
+    left = left_behind(check, negative)
+
+    check.holds(left.again is None, f"the valid call was refused: {left.again}")
+    check.equal("results that differ", left.differs, ())
+    check.equal("parameters that are other ones", (left.objects, left.bits, left.gradients), ((), (), ()))
+    check.holds(not left.mode, "the layer is in another mode")
+    check.holds(left.recorded, "gradients are recorded no more")
+    check.holds(not left.drew, "the random generator was advanced")
+
+
+# -- helpers ------------------------------------------------------------------------------------
+
+
+def refused_by_the_call(check, negative):
+    """The malformed call is refused, by the layer that gets it."""
+    within_claims(check, negative)
+    error = refusal(check, negative)
+    check.holds(error.phase == negative.phase, f"refused in {error.phase}: {one_line(error)}")
+
+
+def error_of(check, negative):
+    """The error of a malformed call, or None: that it is refused is another clause's."""
+    within_claims(check, negative)
+    return answer(check, negative.attempt).error
+
+
+def within_claims(check, negative):
+    """NotClaimed if the layer's dtype, or packed sequences, are not claimed."""
+    packed = getattr(negative.attempt.call[0], "name", "") == "pack_padded_sequence"
+    claimed(check, negative.attempt.dtype, *(("lengths",) if packed else ()))
