@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_spec.questions.attempts import NAMES, Negative, shape_pattern, wrong
+from rnn_spec.questions.plain import MADE
 from rnn_spec.questions.records import DTYPES, Attempt, Torch
 from rnn_spec.questions.refusal import misfit, states
 from rnn_spec.spec.model import Config
@@ -28,7 +29,6 @@ TIME, BATCH, INPUT, HIDDEN = 5, 7, 3, 4
 """The sizes of a call, no two alike; no number of states is one of them, either, but for a product of 4."""
 LENGTHS = {"packed_sorted": [5, 4, 4, 3, 2, 2, 1], "packed_unsorted": [2, 4, 1, 5, 3, 4, 2]}
 LAYOUTS = ("time_major", "batch_first", "unbatched", *LENGTHS)
-OTHER_DTYPES = (*DTYPES, "int64", "bool")
 ALIASES = {
     "float64": "float64|[Dd]ouble", "float32": r"float32|\b[Ff]loat\b", "float16": r"\bfloat16|\b[Hh]alf",
     "bfloat16": "[Bb][Ff]loat16", "int64": "int64|[Ll]ong", "bool": "[Bb]ool",
@@ -160,8 +160,15 @@ def misshapen(setting: Setting) -> Iterator[tuple[str, Make]]:
             yield f"{argument} {edit}", partial(
                 negative, setting, f"{argument} {edit}", clause, "shape",
                 Torch("ones", (shape,), setting.dtype),
-                names=f"{NAMES[argument]}|{NAMES[blamed]}", **words(setting, blamed, **given),
+                names="|".join(NAMES[x] for x in accused(setting, argument, **given)),
+                **words(setting, blamed, **given),
             )  # fmt: skip
+
+
+def accused(setting: Setting, edited: str, input: tuple[int, ...], h_0: tuple[int, ...]) -> tuple[str, ...]:
+    """The arguments of which a message may name either: what was edited, and an h_0 that fits it no more."""
+    unfit = len(input) in (2, 3) and h_0 != states(setting.config, input)
+    return (edited, "h_0") if unfit and edited == "input" and not setting.packed else (edited,)
 
 
 def rule(setting: Setting, input: tuple[int, ...], h_0: tuple[int, ...]) -> tuple[str, str]:
@@ -205,7 +212,7 @@ def words(setting: Setting, blamed: str, input: tuple[int, ...], h_0: tuple[int,
 
 def of_other_dtype(setting: Setting) -> Iterator[tuple[str, Make]]:
     """The malformed calls of this setting in which an argument has another dtype than the parameters."""
-    for argument, dtype in itertools.product(("input", "h_0"), OTHER_DTYPES):
+    for argument, dtype in itertools.product(("input", "h_0"), MADE):
         if dtype != setting.dtype:
             yield f"{argument} in {dtype}", partial(
                 negative, setting, f"{argument} in {dtype}", "PRC-05", "dtype",

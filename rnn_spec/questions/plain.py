@@ -20,6 +20,8 @@ from rnn_spec.questions.records import DTYPES, TOKENS, Attempt, Torch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MADE = (*DTYPES, "int64", "bool")
+"""The dtypes of what torch makes for an attempt."""
 EXACT = 2**53
 """Below this every integer is a number in anybody's JSON."""
 NUMPY = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
@@ -134,8 +136,8 @@ def _torch(x: Any) -> Torch:
     name, dtype = held["name"], held.get("dtype", "")
     if name not in TOKENS:
         raise ValueError(f"torch makes no {name!r} for an attempt: there are {', '.join(TOKENS)}")
-    if dtype not in ("", *DTYPES, "int64"):
-        raise ValueError(f"dtype is {dtype!r}: there are {', '.join(DTYPES)}, int64")
+    if dtype not in ("", *MADE):
+        raise ValueError(f"dtype is {dtype!r}: there are {', '.join(MADE)}")
     return Torch(name, tuple(_list(held["arguments"])), dtype)
 
 
@@ -176,7 +178,7 @@ def value_schema() -> dict[str, Any]:
     shape = {"type": "array", "items": {"type": "integer", "minimum": 0}}
     array = _object(dtype={"enum": list(NUMPY)}, shape=shape, data=values)
     token = _object(name={"enum": list(TOKENS)}, arguments=values)
-    token["properties"]["dtype"] = {"enum": [*DTYPES, "int64"]}
+    token["properties"]["dtype"] = {"enum": [*MADE]}
     forms = {
         "int": {"type": "string", "pattern": f"^({INT.pattern})$"}, "float": number,
         "complex": {"type": "array", "items": number, "minItems": 2, "maxItems": 2},

@@ -71,7 +71,7 @@ def of_torch(held):
     found = getattr(home, name)
     if name in PACKS and "enforce_sorted" not in home.pack_padded_sequence.__code__.co_varnames:
         raise Unmade(UNSORTED)
-    dtype = {"dtype": getattr(torch, held["dtype"])} if held.get("dtype") else {}
+    dtype = {"dtype": of_torch({"name": held["dtype"], "arguments": []})} if held.get("dtype") else {}
     return found(*arguments, **dtype) if arguments else found
 
 

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from rnn_spec.suite.planned import Planned
 
-SCRIPTED = re.compile(r"\[script|_script_")
-"""Checks that a kernel made of objects is not asked: a script calls torch's own operator by name."""
+SCRIPTED = re.compile(r"\[script|_script_|_size_left_open")
+"""Checks that a kernel made of objects is not asked: a script calls torch's own operator by name, and a size that
+is left open cannot be halved in Python."""
 
 
 def accused(subject: Any, trials: Sequence[Planned]) -> dict[str, str]:
@@ -151,7 +152,13 @@ def in_other_words() -> Iterator[set[str]]:
         yield met
 
 
-REFUSALS = ("test_errors.py", "test_construction.py", "test_packed.py", "test_precision_rules.py")
+REFUSALS = (
+    "test_errors.py",
+    "test_malformed.py",
+    "test_construction.py",
+    "test_packed.py",
+    "test_precision_rules.py",
+)
 
 
 def test_a_known_failure_in_other_words_is_the_same(trials: list[Planned]) -> None:
