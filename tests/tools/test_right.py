@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from rnn_spec.suite.planned import Planned
 
 SCRIPTED = re.compile(r"\[script|_script_|_size_left_open")
-"""Checks that a kernel made of objects is not asked: a script calls torch's own operator by name, and an export
-with a size left open does not know what half of it is."""
+"""Checks that a kernel made of objects is not asked: a script calls torch's own operator by name, and an
+export with a size left open does not know what half of it is."""
 
 
 def accused(subject: Any, trials: Sequence[Planned]) -> dict[str, str]:
