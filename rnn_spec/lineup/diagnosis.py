@@ -14,6 +14,9 @@ these checks come out otherwise on the subject, ranked by how far their answers 
 Where none is left, a subject has several things wrong, or one that has no name. Then each area in which
 checks failed is looked at by itself, and those faults are named, in part, that reproduce what is wrong
 there, or most of it, and every right answer.
+
+What is then left unexplained may be the module around the recurrence, of which no suspect is made: the fault
+of torch.nn.RNN is named whose failed checks, which are on record, are most like the subject's.
 """
 
 from __future__ import annotations
@@ -28,18 +31,20 @@ import numpy as np
 from rnn_spec.faults import FAULTS
 from rnn_spec.faults.base import MODULE
 from rnn_spec.judge.session import Session
+from rnn_spec.lineup.likeness import likeliest
 from rnn_spec.lineup.suspects import Answered, Right, Suspect
 from rnn_spec.questions.product import standard
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.suite.collect import Watch, collect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from rnn_spec.faults import Fault
     from rnn_spec.questions.records import Case
     from rnn_spec.suite.planned import Planned
 
+AROUND = "what failed is the module around the recurrence, and none of its answers"
 MANY, FEW = 24, 12
 """How much is looked at, so that a slow subject is asked a hundred questions and not a thousand: so many
 failed checks and their cases; so few standard cases, and checks that tell suspects apart or convict one."""
@@ -55,9 +60,14 @@ class Diagnosis:
     of: str = "failed checks"
     area: str = ""
 
+    @property
+    def whole(self) -> bool:
+        """Whether it explains everything."""
+        return not self.area and self.explained == self.failing
+
     def __str__(self) -> str:
         """A sentence."""
-        in_part = "in part " if self.area or self.explained < self.failing else ""
+        in_part = "" if self.whole else "in part "
         where = f" in {self.area}" * bool(self.area)
         explained = f"explains {self.explained} of {self.failing} {self.of} looked at{where}"
         sentence = self.fault.sentence.rstrip(".")
@@ -238,14 +248,18 @@ def diagnose(subject: Any, failed: Sequence[str], trials: Sequence[Planned] = ()
     return list(named.values())
 
 
-def sentences(subject: Any, failed: Sequence[str]) -> list[str]:
-    """What is to be said of a subject whose checks of these ids failed."""
+def sentences(subject: Any, failed: Sequence[str], asked: Collection[str] | None = None) -> list[str]:
+    """What is to be said of a subject whose checks of these ids failed; `asked`: those that were called."""
     wanted, trials = set(failed), collect(subject.claims)
     if wanted - {trial.id for trial in trials}:
         trials = collect(subject.claims, exhaustive=True)
-    if found := [str(diagnosis) for diagnosis in diagnose(subject, failed, trials)]:
-        return found
-    asked, right = [trial for trial in trials if trial.id in wanted], Right().session
-    if len(asked) == len(wanted) and not any(t.outcome(right).word == "passed" for t in asked):
-        return ["what failed is the module around the recurrence, and none of its answers"]
-    return ["behaves like no named fault"]
+    found = diagnose(subject, failed, trials)
+    said = [str(diagnosis) for diagnosis in found]
+    if any(diagnosis.whole for diagnosis in found):
+        return said
+    if not found:
+        blame, right = [trial for trial in trials if trial.id in wanted], Right().session
+        around = len(blame) == len(wanted) and not any(t.outcome(right).word == "passed" for t in blame)
+        said = [AROUND if around else "behaves like no named fault of the recurrence"]
+    asked = {trial.id for trial in trials} if asked is None else asked
+    return said + [str(likeness) for likeness in likeliest(failed, asked)]

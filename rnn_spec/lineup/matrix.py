@@ -46,7 +46,7 @@ from rnn_spec.suite.launch import settled
 from rnn_spec.torch.eager import TorchSubject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from rich.console import Console
 
@@ -68,6 +68,12 @@ class Row:
     failed: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     seconds: float = 0.0
+
+    def add(self, trial: Planned) -> None:
+        """A check that failed."""
+        self.failed.append(trial.id)
+        tests = self.killed_by.setdefault(trial.clause, [])
+        tests += [] if trial.test in tests else [trial.test]
 
     @property
     def killed(self) -> bool:
@@ -144,8 +150,8 @@ class Matrix:
         """The faulty subject, with the claims."""
         return claiming(faulty(fault), self.claims)
 
-    def row(self, fault: Fault, extent: str = WHOLE) -> Row:
-        """Run the checks on one fault, to an extent."""
+    def row(self, fault: Fault, extent: str = WHOLE, checks: Collection[str] | None = None) -> Row:
+        """Run the checks on one fault, to an extent; those of these ids, if they are given."""
         started, row = time.perf_counter(), Row(fault.name, fault.clause)
         baseline = self.baseline(fault)
         wrong = Session(self.wrong(fault), baseline.session.expectations)
@@ -155,6 +161,8 @@ class Matrix:
                 if (extent == NAMED and (row.killed or not named)) or (extent == ANY and row.failed):
                     break
                 for trial in self.tests[test]:
+                    if checks is not None and trial.id not in checks:
+                        continue
                     failed = baseline.seen(trial, fault, wrong) and fails(trial, wrong, row)
                     if failed and not (extent == WHOLE and fault.of == MODULE):
                         break
@@ -174,9 +182,7 @@ def fails(trial: Planned, wrong: Session, row: Row) -> bool:
     """Call one check on a faulty subject, and note in the row what comes of it."""
     outcome = trial.outcome(wrong)
     if outcome.word == "failed":
-        row.failed.append(trial.id)
-        tests = row.killed_by.setdefault(trial.clause, [])
-        tests += [] if trial.test in tests else [trial.test]
+        row.add(trial)
     elif outcome.word == "broken":  # a check must fail on a wrong answer, and never break on it
         row.broken.append(f"{trial.id}: {type(outcome.error).__name__}: {outcome.error}")
     return outcome.word == "failed"
@@ -200,14 +206,19 @@ def _prepare() -> None:
     _matrix.append(Matrix())
 
 
-def _work(name: str, extent: str) -> Row:
-    return _matrix[0].row(FAULTS[name], extent)
+def _work(name: str, extent: str, checks: frozenset[str] | None) -> Row:
+    return _matrix[0].row(FAULTS[name], extent, checks)
 
 
-def rows(names: list[str], processes: int, extent: str = BRIEF) -> Iterator[Row]:
-    """The faults' rows, as they are ready, in order."""
+def rows(
+    names: list[str],
+    processes: int,
+    extent: str = BRIEF,
+    checks: Iterable[frozenset[str] | None] = repeat(None),
+) -> Iterator[Row]:
+    """The faults' rows, as they are ready, in order; `checks` is for each fault those that are called."""
     with settled(), ProcessPoolExecutor(processes, get_context("spawn"), _prepare) as pool:
-        yield from pool.map(_work, names, repeat(extent), chunksize=TOGETHER)
+        yield from pool.map(_work, names, repeat(extent), checks, chunksize=TOGETHER)
 
 
 def line(row: Row, wide: int) -> str:

@@ -14,6 +14,7 @@ from torch._jit_internal import _overload_method as overload
 from torch.nn.utils.rnn import PackedSequence
 
 from rnn_spec.judge.session import Session
+from rnn_spec.lineup import record
 from rnn_spec.suite.collect import collect
 from rnn_spec.suite.planned import Planned
 from rnn_spec.torch.eager import TorchSubject
@@ -312,12 +313,19 @@ def test_cuda_is_judged_with_cudnn_and_in_both_arithmetics(trials: list[Planned]
 PRECISION = "test_precision_rules.py::test_cuda_computes_in_the_arithmetic_chosen"
 
 
+DEVICE = {PRECISION: Truncating, "test_routes.py::test_cuda_answers_like_the_cpu": Unlearning}
+
+
 @pytest.mark.usefixtures("cuda")
-@pytest.mark.parametrize(
-    ("test", "wrong"),
-    [(PRECISION, Truncating), ("test_routes.py::test_cuda_answers_like_the_cpu", Unlearning)],
-)
-def test_a_check_of_cuda_can_fail(test: str, wrong: type, trials: list[Planned]) -> None:
+@pytest.mark.parametrize("test", DEVICE)
+def test_a_check_of_cuda_can_fail(test: str, trials: list[Planned]) -> None:
     """A check of a device passes on torch.nn.RNN, and fails on a layer that is wrong there."""
     assert failed(torch.nn.RNN, test, trials) == []
-    assert failed(wrong, test, trials) != []
+    assert failed(DEVICE[test], test, trials) != []
+
+
+def test_what_kills_no_named_fault_is_seen_to_fail_here(trials: list[Planned]) -> None:
+    """The tests that fail on none of the faults of the matrix on record are those of this module."""
+    kills = {check.partition("[")[0] for failed in record.kept().failed.values() for check in failed}
+
+    assert {trial.test for trial in trials} - kills <= {*WRONG, *ROUTES, *DEVICE}

@@ -223,18 +223,22 @@ def test_checks_of_an_exhaustive_run_have_answers(trials: list[Planned]) -> None
 
     found = sentences(Now(), failed(Now(), more[:60], {"GRD-06"}))
 
-    assert found == ["behaves like no named fault"]
+    assert found == ["behaves like no named fault of the recurrence"]
 
 
-def test_a_module_whose_answers_are_right_is_told_so(trials: list[Planned]) -> None:
-    """Where only checks of the module itself failed, no fault of the recurrence is looked for."""
+@pytest.mark.parametrize("name", ["repr-without-bias", "no-bias-by-default", "states-of-an-lstm"])
+def test_a_module_whose_answers_are_right_is_told_what_it_is_like(name: str, trials: list[Planned]) -> None:
+    """Where only checks of the module itself failed, the fault is named whose failed checks are like them."""
     pytest.importorskip("torch")
-    fault = FAULTS["repr-without-bias"]
+    fault = FAULTS[name]
     subject = faulty(fault)
+    asked = [trial.id for trial in trials if trial.clause == fault.clause]
 
-    found = sentences(subject, failed(subject, trials, {fault.clause}))
+    around, like = sentences(subject, failed(subject, trials, {fault.clause}), asked)
 
-    assert found == ["what failed is the module around the recurrence, and none of its answers"]
+    assert around == "what failed is the module around the recurrence, and none of its answers"
+    assert like.startswith("by its failed checks most like: ")
+    assert f"({name}); " in like
 
 
 def test_a_subject_that_claims_little_and_is_slow_is_asked_little(trials: list[Planned]) -> None:
