@@ -325,7 +325,7 @@ class WorkerSubject(Introduced):
     def ask(self, request: Callable[[int], Any], limit: int) -> Observation:
         """One request and its answer; Failure, after which the process is gone, or WireError."""
         self.seq += 1
-        said, begun = wire.encode(request(self.seq)), time.monotonic()
+        said, begun = wire.encode(request(self.seq), base64=self.hello.base64), time.monotonic()
         process: Any = self.process
         try:
             line = process.exchange(said, self.pace.limit, limit)

@@ -12,12 +12,15 @@ A case is the record `Case`, an attempt the record `Attempt` (asked of those who
 an answer the record `Observation` with the ``seq`` it answers: what these say of shapes and of what may be
 left out holds here. The values of an attempt are as `rnn_spec.questions.plain` says. An array is its shape
 and its numbers in row-major order; a number that JSON has not is a string: "NaN", "Infinity", "-Infinity".
+A worker may answer long arrays as the base64 of their little-endian float64, and is sent them so if its hello
+says ``base64``: decimals of long and wide cases take most of a run.
 The schema is generated from the records (`schema`), and what comes in is validated against the same.
 """
 
 from __future__ import annotations
 
 import math
+from base64 import b64decode
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from typing import IO
 
 PROTOCOL = 1
+LONG = 64
+"""From how many numbers on an array goes as base64 to who reads it."""
 SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 Level = Literal[LEVELS]  # type: ignore[valid-type]
 Dtype = Literal[DTYPES]  # type: ignore[valid-type]
@@ -89,7 +94,8 @@ class Hello:
 
     `declares` says what a user of its results should know, by the keys of `Subject.declares`. Of the fields
     after it, those that are left out are as `Subject` has them: everything is claimed, but of `contract`
-    nothing. `facts` are what it runs on and with: build, device, threads, precision settings.
+    nothing. `facts` are what it runs on and with: build, device, threads, precision settings. `base64` says
+    that it reads long arrays as base64.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -108,6 +114,7 @@ class Hello:
     contract: list[Contract] | None = None
     limits: list[str] | None = None
     facts: dict[str, str] = field(default_factory=dict)
+    base64: bool = False
 
     def __str__(self) -> str:
         """Name, version and language, for reports."""
@@ -125,9 +132,9 @@ class Answer(Observation):
         return Observation(**{f.name: getattr(self, f.name) for f in fields(Observation)})
 
 
-def encode(message: Any) -> bytes:
-    """The message as one line of JSON, without its newline."""
-    return msgspec.json.encode(plain(message), enc_hook=_array)
+def encode(message: Any, *, base64: bool = False) -> bytes:
+    """The message as one line of JSON, without its newline; long arrays as base64 where that is read."""
+    return msgspec.json.encode(plain(message), enc_hook=_briefly if base64 else _array)
 
 
 def decode(line: bytes, of: type[T]) -> T:
@@ -245,6 +252,13 @@ def _array(x: Any) -> Any:
     return {"shape": list(x.shape), "data": data}
 
 
+def _briefly(x: Any) -> Any:
+    """An array, a long one as the base64 of its numbers."""
+    if np.size(x) < LONG:
+        return _array(x)
+    return {"shape": list(np.shape(x)), "base64": np.asarray(x, "<f8").tobytes()}  # which is base64 in JSON
+
+
 def _read(of: type, x: Any) -> Any:
     """An array or a plain value that came in; ValueError says what is wrong with it."""
     if of not in (np.ndarray, Value):
@@ -254,11 +268,29 @@ def _read(of: type, x: Any) -> Any:
 
 def array(x: Any) -> np.ndarray:
     """The array that its shape and numbers are of; ValueError says what is wrong with them."""
-    if not isinstance(x, dict) or set(x) != {"shape", "data"}:
+    if not isinstance(x, dict) or set(x) not in ({"shape", "data"}, {"shape", "base64"}):
         raise ValueError('an array is {"shape": [...], "data": [...]}')
-    shape, data = x["shape"], x["data"]
+    shape = x["shape"]
     if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
         raise ValueError(f"shape is a list of integers of 0 or more, not {excerpt(repr(shape).encode())}")
+    return _of_base64(shape, x["base64"]) if "base64" in x else _of_numbers(shape, x["data"])
+
+
+def _of_base64(shape: list[int], text: Any) -> np.ndarray:
+    """The array of these bytes; every NaN is the one that "NaN" is."""
+    try:
+        held = b64decode(text, validate=True)
+    except (TypeError, ValueError) as e:
+        raise ValueError(f"base64 is no base64: {_one_line(e)}") from e
+    if len(held) != 8 * math.prod(shape):
+        raise ValueError(f"shape {tuple(shape)} needs {8 * math.prod(shape)} bytes, base64 has {len(held)}")
+    found = np.frombuffer(held, "<f8").astype(np.float64).reshape(shape)
+    found[np.isnan(found)] = math.nan
+    return found
+
+
+def _of_numbers(shape: list[int], data: Any) -> np.ndarray:
+    """The array of these numbers."""
     if not isinstance(data, list):
         raise ValueError("data is a flat list of numbers in row-major order")
     if len(data) != math.prod(shape):
@@ -285,9 +317,17 @@ def _own_schema(of: type) -> dict[str, Any]:
     return {
         "type": "object",
         "title": "Array",
-        "description": "Numbers in row-major order.",
-        "properties": {"shape": sizes, "data": {"type": "array", "items": number}},
-        "required": ["shape", "data"],
+        "description": "Numbers in row-major order; base64 is of little-endian float64.",
+        "properties": {
+            "shape": sizes,
+            "data": {"type": "array", "items": number},
+            "base64": {
+                "type": "string",
+                "contentEncoding": "base64",
+                "description": "Of float64, little-endian.",
+            },
+        },
+        "oneOf": [{"required": ["shape", "data"]}, {"required": ["shape", "base64"]}],
         "additionalProperties": False,
     }
 

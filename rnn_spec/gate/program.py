@@ -30,6 +30,8 @@ PATIENT = 120.0
 """Seconds that any other answer may take; the first waits for torch's import."""
 LARGEST = 1 << 20
 """Bytes that a fact may have."""
+GROUPS = 1 << 24
+"""Bytes that the facts of a group may have."""
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -120,6 +122,21 @@ class Program:
             return msgspec.convert(answer, Fact)
         except msgspec.ValidationError as e:
             return Fact(died=f"answers what is no fact: {' '.join(str(e).split())}")
+
+    def facts(self, ids: list[str]) -> list[Fact]:
+        """The facts of the first of these experiments, one or more: as many as came of one process."""
+        try:
+            if len(ids) > 1 and not self.failed:
+                answer = self.exchange({"op": "experiments", "ids": ids}, self.deadline + SECONDS, GROUPS)
+                found = msgspec.convert(answer.get("facts"), list[Fact])
+                if 0 < len(found) <= len(ids):
+                    return found
+        except Failure as e:
+            if stopped():
+                raise Stopped from e
+        except msgspec.ValidationError:
+            pass  # asked alone, each says what is wrong with it
+        return [self.fact(op="experiment", id=ids[0])]
 
     def close(self) -> None:
         """End the process: it is told bye, and given a moment."""

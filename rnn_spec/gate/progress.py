@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,13 +33,17 @@ class Progress:
         self.ended.set()
         self.thread.join()
 
+    def part(self, name: str) -> Part:
+        """One of the things that are done."""
+        return Part(self, name)
+
     def expect(self, name: str, steps: int) -> None:
         """So many steps more are to be done for a name."""
         self.total[name] = self.total.get(name, 0) + steps
 
-    def step(self, name: str) -> None:
-        """One of them is done."""
-        self.done[name] = self.done.get(name, 0) + 1
+    def step(self, name: str, steps: int = 1) -> None:
+        """One of them, or so many, are done."""
+        self.done[name] = self.done.get(name, 0) + steps
 
     def __str__(self) -> str:
         """How far each is."""
@@ -50,3 +54,18 @@ class Progress:
         while not self.ended.wait(self.every):
             if line := str(self):
                 self.say(line)
+
+
+class Part(NamedTuple):
+    """One of the things that are done at once, by its name."""
+
+    progress: Progress
+    name: str
+
+    def expect(self, steps: int) -> None:
+        """So many steps more are to be done for it."""
+        self.progress.expect(self.name, steps)
+
+    def step(self, steps: int = 1) -> None:
+        """One of them, or so many, are done."""
+        self.progress.step(self.name, steps)

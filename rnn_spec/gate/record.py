@@ -20,7 +20,6 @@ from rnn_spec.far import wire
 from rnn_spec.far.process import TorchWorker, beside
 from rnn_spec.gate import generic
 from rnn_spec.gate.program import Program, Refusal
-from rnn_spec.gate.progress import Progress
 from rnn_spec.gate.recording import (
     Arrays,
     Bits,
@@ -44,16 +43,25 @@ from rnn_spec.torch import experiments
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from rnn_spec.gate.progress import Part
     from rnn_spec.questions.records import Expectation, Observation
     from rnn_spec.suite.planned import Planned
 
 
-class Asking(Session):
-    """A session that keeps which clauses ask which question."""
+TOGETHER = 40
+"""How many experiments are asked for at once."""
 
-    def __init__(self, subject: Any, expectations: dict[str, Expectation]) -> None:
+
+class Asking(Session):
+    """A session that keeps which clauses ask which question.
+
+    Sessions that run side by side share what is expected: by `turn`, one of them computes it.
+    """
+
+    def __init__(self, subject: Any, expectations: dict[str, Expectation], turn: Lock) -> None:
         """Nothing has been asked."""
         super().__init__(subject, expectations)
+        self.turn = turn
         self.asked: dict[str, Case | Attempt] = {}
         self.clause = ""
         self.clauses = defaultdict[str, set[str]](set)
@@ -69,6 +77,11 @@ class Asking(Session):
         self.keep(case)
         return super().answer(case, again=again)
 
+    def expected(self, case: Case, observation: Observation | None = None) -> Expectation:
+        """What the spec says, computed by the first that wants it."""
+        with self.turn:
+            return super().expected(case, observation)
+
     def attempt(self, attempt: Attempt) -> Observation:
         """Make an Attempt, and keep it."""
         self.keep(attempt)
@@ -76,7 +89,7 @@ class Asking(Session):
 
 
 class Suite:
-    """The suite's questions and checks, asked of one release after another.
+    """The suite's questions and checks, asked of one release or of several side by side.
 
     What the spec expects of a case is the same whoever is asked: it is computed once, for all of them.
     """
@@ -87,14 +100,19 @@ class Suite:
         self.expectations: dict[str, Expectation] = {}
         self.turn = Lock()
 
-    def ask(self, header: Header, python: str, progress: Progress | None = None) -> Recording:
+    def checks(self) -> list[Planned]:
+        """The checks, collected once."""
+        with self.turn:
+            self.planned = self.planned or collect()
+        return self.planned
+
+    def ask(self, header: Header, python: str, part: Part | None = None) -> Recording:
         """A recording without experiments; RecordingError if there is none."""
-        with self.turn, np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
             worker = started(python, header.version)
             try:
-                session = Asking(worker, self.expectations)
-                self.planned = self.planned or collect()
-                standings = judge(told(self.planned, header.version, progress), session)
+                session = Asking(worker, self.expectations, self.turn)
+                standings = judge(told(self.checks(), part), session)
                 session.clause = ""
                 for recipe in product.standard():
                     session.asked.setdefault(str(recipe), recipe.case())
@@ -123,21 +141,20 @@ def record(
     header: Header,
     tell: Callable[[str], None] = print,
     suite: Suite | None = None,
-    progress: Progress | None = None,
+    part: Part | None = None,
     growing: dict[str, Fact] | None = None,
 ) -> Recording:
     """What the torch of a Python, which `header` describes, does; RecordingError where it cannot be asked.
 
-    `tell` is given a line at the beginning, `progress` each step; releases that are recorded side by side
-    share a `suite`. `growing` gets each experiment's fact as it comes.
+    `tell` is given a line at the beginning, `part` each step; releases that are recorded side by side share
+    a `suite`. `growing` gets each experiment's fact as it comes.
     """
-    progress = progress or Progress(tell)
     tell(
         f"{header.version}, Python {header.python}: the suite, and {len(experiments.EXPERIMENTS)} experiments"
     )
     with beside(1) as pool:
-        asked = pool.submit((suite or Suite()).ask, header, python, progress)
-        found = dict(sorted(experiment(python, progress=progress, name=header.version, growing=growing)))
+        asked = pool.submit((suite or Suite()).ask, header, python, part)
+        found = dict(sorted(experiment(python, part=part, growing=growing)))
         return msgspec.structs.replace(asked.result(), experiments=found).whole()
 
 
@@ -174,24 +191,28 @@ def describe(python: str, subject: str, command: str) -> Header:
 def experiment(
     python: str,
     ids: Iterable[str] = tuple(experiments.EXPERIMENTS),
-    progress: Progress | None = None,
-    name: str = "",
+    part: Part | None = None,
     growing: dict[str, Fact] | None = None,
 ) -> list[tuple[str, Fact]]:
-    """The facts of these experiments, in two processes: those that need more of torch have their own."""
+    """The facts of these experiments, in two processes: those that need more of torch have their own.
+
+    There each runs alone, for what is compiled leaves traces; the others run together as long as none does.
+    """
     ids, kept = list(ids), {} if growing is None else growing
-    if progress:
-        progress.expect(name, len(ids))
+    if part:
+        part.expect(len(ids))
     heavy = [id for id in ids if experiments.EXPERIMENTS[id].heavy]
     light = [id for id in ids if not experiments.EXPERIMENTS[id].heavy]
 
     def facts(some: list[str], *arguments: str) -> list[tuple[str, Fact]]:
-        program = Program(python, *arguments)
+        program, left = Program(python, *arguments), some
         try:
-            for id in some:
-                kept[id] = program.fact(op="experiment", id=id)
-                if progress:
-                    progress.step(name)
+            while left:
+                found = program.facts(left[: 1 if arguments else TOGETHER])
+                kept.update(zip(left, found, strict=False))
+                left = left[len(found) :]
+                if part:
+                    part.step(len(found))
             return [(id, kept[id]) for id in some]
         finally:
             program.close()
@@ -213,14 +234,14 @@ def started(python: str, version: str) -> TorchWorker:
     return worker
 
 
-def told(planned: list[Planned], name: str, progress: Progress | None) -> Iterator[Planned]:
+def told(planned: list[Planned], part: Part | None) -> Iterator[Planned]:
     """The checks, each a step."""
-    if progress:
-        progress.expect(name, len(planned))
+    if part:
+        part.expect(len(planned))
     for check in planned:
         yield check
-        if progress:
-            progress.step(name)
+        if part:
+            part.step()
 
 
 def judge(planned: Iterable[Planned], session: Asking) -> dict[str, Standing]:

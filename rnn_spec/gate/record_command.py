@@ -44,7 +44,7 @@ def record(subject: str, path: Path, only: tuple[str, ...], new: bool) -> None:
             recording = part(python, header, chosen(header, only, new))
         else:
             with Progress(click.echo, every=15.0) as progress:
-                recording = make(python, header, click.echo, progress=progress)
+                recording = make(python, header, click.echo, part=progress.part(header.version))
         recording.write(path)
     except RecordingError as e:
         raise CouldNotRun(str(e)) from e

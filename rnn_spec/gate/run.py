@@ -238,7 +238,8 @@ class Takes:
                 self.say(f"{header.version}: recorded before, {path}")
                 self.made[n] = found
                 return found
-        made = record(python, header, self.say, asked, told, self.growing[n])
+        part = told.part(f"{'AB'[n]}, {header.version}")  # both may be of one version
+        made = record(python, header, self.say, asked, part, self.growing[n])
         self.made[n] = made
         try:
             made.write(path)

@@ -6,14 +6,18 @@ As a program it answers requests, JSON, a line each way, until bye or the end:
     <- {"version": "torch 2.13.0", "python": "3.11.7", "numpy": "2.4.0", "platform": "Linux x86_64", ...}
     -> {"op": "experiment", "id": "construct/subclass"}
     <- {"value": "Mine(3, 4)", "warnings": []}
+    -> {"op": "experiments", "ids": ["construct/subclass", "construct/bases", ...]}
+    <- {"facts": [{"value": "Mine(3, 4)", "warnings": []}, ...]}
     -> {"op": "names", "path": "model.pt", "trust": false}
     <- {"tensors": {"rnn.weight_ih_l0": ["float32", [4, 3]]}, "options": {}}
     -> {"op": "time", "size": {...}, "backward": true, "seconds": 0.05}
     <- {"call": 0.0012}
 
-An experiment runs in a process of its own, forked from this one, which has imported torch and done nothing
-else: so a crash is a fact, none sees another's traces, and the order does not matter. What cannot be done
-is answered by ``{"error": "KeyError: ..."}``. A checkpoint is read with weights_only unless it is trusted;
+An experiment runs in a process forked from this one, which has imported torch and done nothing else: so a
+crash is a fact, none sees another's traces, and the order does not matter. A fork costs ten times what most
+experiments do: those that are asked together share one as long as none has left a trace (`traces`), and the
+answer has their facts, one or more. One that dies there is asked again, alone. What cannot be done is
+answered by ``{"error": "KeyError: ..."}``. A checkpoint is read with weights_only unless it is trusted;
 arrays travel in .npz files.
 """
 
@@ -24,6 +28,7 @@ import inspect
 import json
 import os
 import platform
+import random
 import signal
 import sys
 import time
@@ -100,10 +105,8 @@ def come_to(act):
     return dict(fact, warnings=[w for i, w in enumerate(said) if w not in said[:i]])
 
 
-def apart(act):
-    """The fact, found in a process of its own; one that dies is a fact, too."""
-    if not hasattr(os, "fork"):
-        return come_to(act)
+def forked(facts):
+    """What an iterator gives in a process of its own, as far as that came, and how the process ended."""
     back, forth = os.pipe()
     child = os.fork()
     if not child:
@@ -111,22 +114,74 @@ def apart(act):
         signal.alarm(SECONDS)
         status = 0
         try:
-            data = json.dumps(come_to(act)).encode()
-            while data:
-                data = data[os.write(forth, data) :]
+            for fact in facts:
+                data = json.dumps(fact).encode() + b"\n"
+                while data:
+                    data = data[os.write(forth, data) :]
         except BaseException:
             status = 70
         os._exit(status)
     os.close(forth)
     with os.fdopen(back, "rb") as pipe:
-        data = pipe.read()
-    status = os.waitpid(child, 0)[1]
+        lines = pipe.read().split(b"\n")[:-1]
+    return [json.loads(line.decode()) for line in lines], os.waitpid(child, 0)[1]
+
+
+def apart(act):
+    """The fact, found in a process of its own; one that dies is a fact, too."""
+    if not hasattr(os, "fork"):
+        return come_to(act)
+    found, status = forked(come_to(act) for _ in range(1))
     if not status:
-        return json.loads(data.decode())
+        return found[0]
     if os.WIFSIGNALED(status):
         name = signal.Signals(os.WTERMSIG(status)).name
         return {"died": "no answer within {} s".format(SECONDS) if name == "SIGALRM" else name}
     return {"died": "exit {}".format(os.WEXITSTATUS(status))}
+
+
+def together(acts):
+    """The facts of the first of these acts, one or more, by one process; one that dies is asked alone."""
+    found = forked(untouched(acts))[0] if hasattr(os, "fork") else []
+    return found or [apart(acts[0])]
+
+
+def untouched(acts):
+    """The facts of these acts, up to and with the first that leaves a trace; all draw the same numbers."""
+    torch = experiments.torch
+    drawn = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002  the one others draw from
+    begun = traces()
+    for act in acts:
+        fact = come_to(act)
+        yield fact
+        if fact["warnings"] or traces() != begun:  # some warnings are given once a process
+            break
+        torch.set_rng_state(drawn[0])
+        random.setstate(drawn[1])
+        np.random.set_state(drawn[2])  # noqa: NPY002
+
+
+SETTINGS = (
+    "get_num_threads", "get_default_dtype", "get_default_device", "is_grad_enabled", "is_anomaly_enabled",
+    "is_inference_mode_enabled", "is_autocast_enabled", "are_deterministic_algorithms_enabled",
+    "get_float32_matmul_precision", "__future__.get_overwrite_module_params_on_conversion",
+    "__future__.get_swap_module_params_on_conversion",
+)  # fmt: skip
+"""What tells, of torch, how it is set; none of these warns, for some warnings are given once a process."""
+CLASSES = ("Module", "RNN", "RNNBase", "RNNCell", "Linear", "Parameter")
+"""What of torch.nn an experiment may put something in."""
+
+
+def traces():
+    """What an experiment may leave for those after it: settings, attributes of classes, hooks, modules."""
+    torch, settings = experiments.torch, []
+    for place, _, name in (path.rpartition(".") for path in SETTINGS):
+        ask = getattr(getattr(torch, place, None) if place else torch, name, None)
+        settings.append(str(ask()) if ask else None)
+    classes = [getattr(torch.nn, name, None) for name in CLASSES]
+    held = [{name: id(value) for name, value in vars(c).items()} for c in classes if c]
+    hooks = {n: len(v) for n, v in vars(torch.nn.modules.module).items() if isinstance(v, dict)}
+    return settings, held, hooks, len(sys.modules), dict(os.environ)
 
 
 # -- checkpoints of the user's ------------------------------------------------------------------------
@@ -257,6 +312,9 @@ def _numbers(request):
 OPS = {
     "hello": lambda request: hello(),
     "experiment": lambda request: apart(experiments.EXPERIMENTS[request["id"]].act),
+    "experiments": lambda request: {
+        "facts": together([experiments.EXPERIMENTS[id].act for id in request["ids"]])
+    },
     "write": lambda request: apart(lambda: experiments.write(request["folder"])),
     "read": lambda request: apart(lambda: experiments.read(request["file"], **request.get("how", {}))),
     "names": _names,

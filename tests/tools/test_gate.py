@@ -490,6 +490,18 @@ def test_progress_is_told_as_long_as_anything_is_at_work() -> None:
     assert len(said) == count
 
 
+def test_two_sides_of_one_version_are_counted_apart() -> None:
+    """Two builds of a release, say."""
+    progress = Progress(lambda _: None)
+    a, b = (progress.part(f"{side}, torch 2.1.0") for side in "AB")
+    a.expect(2)
+    b.expect(3)
+    a.step(2)
+    b.step()
+
+    assert str(progress) == "B, torch 2.1.0: 1 of 3 asked"
+
+
 def test_many_changes_that_say_the_same_are_one_line_of_the_report() -> None:
     """Questions by what is said of them, cases by the worst headroom; the result itself holds all of them."""
     a, b = (

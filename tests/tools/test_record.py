@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ from rnn_spec.gate.compare import KINDS
 from rnn_spec.gate.program import Program
 from rnn_spec.gate.record import Suite
 from rnn_spec.gate.recording import Fact, Header, Raised, Recording, RecordingError, Standing
+from rnn_spec.judge import session
 from rnn_spec.questions import product
 from rnn_spec.questions.claims import MODULE
 from rnn_spec.questions.expect import expect
@@ -36,8 +39,10 @@ from rnn_spec.torch.experiments import EXPERIMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from rnn_spec.judge.check import Check
+    from rnn_spec.questions.records import Case, Expectation
 
 PROGRAM = (Path(experiments.__file__), Path(program.__file__))
 
@@ -132,6 +137,65 @@ def apart(act: str, seconds: int = 20, ready: str = "") -> dict[str, object]:
 def test_a_probe_that_dies_is_a_fact(act: str, died: str) -> None:
     """How the process of a probe ends is what came of it, and the program that asked goes on."""
     assert {"died": died} == apart(act, 1)
+
+
+HEAD = (
+    "import json, os, rnn_spec.torch.program as program\n"
+    "program.bring(False); torch = program.experiments.torch\n"
+)
+TRACES = {
+    "a setting": ("torch.set_default_dtype(torch.float64)", "torch.ones(1).dtype == torch.float32", True),
+    "threads": ("torch.set_num_threads(3)", "torch.get_num_threads()", 1),
+    "a class": ("torch.nn.RNN.mine = 1", "hasattr(torch.nn.RNN, 'mine')", False),
+    "a hook": (
+        "torch.nn.modules.module.register_module_forward_hook(print)",
+        "len(torch.nn.modules.module._global_forward_hooks)", 0,
+    ),
+    "a module": ("__import__('this_is_new')", "'this_is_new' in __import__('sys').modules", False),
+    "a variable": ("os.environ.update(MINE='1')", "os.environ.get('MINE')", None),
+    "a warning": ("__import__('warnings').warn('once'); mine.append(1)", "len(mine)", 0),
+    "a death": ("os.kill(os.getpid(), 11)", "1", 1),
+}  # fmt: skip
+"""What an experiment may leave behind, what the next one finds, and what it must find."""
+
+
+@pytest.mark.parametrize(("first", "then", "expected"), TRACES.values(), ids=TRACES)
+def test_a_probe_sees_no_trace_of_those_that_it_is_asked_with(
+    tmp_path: Path, first: str, then: str, expected: object
+) -> None:
+    """Those asked together share a process up to the first that leaves a trace, or dies; all are asked."""
+    (tmp_path / "this_is_new.py").write_text("")
+    code = HEAD + (
+        "mine = []\n"
+        f"def one():\n    {first}\n"
+        f"def other():\n    return {then}\n"
+        "def drawn():\n    return torch.rand(1).item()\n"
+        "left, found = [drawn, drawn, one, other, drawn, drawn], []\n"
+        "while left:\n"
+        "    found.append(program.together(left)); left = left[len(found[-1]):]\n"
+        "print(json.dumps(found))"
+    )
+    env = os.environ | {"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    groups = json.loads(done.stdout)
+    facts = [fact for group in groups for fact in group]
+
+    assert [len(group) for group in groups] == ([2, 1, 3] if "kill" in first else [3, 3])
+    assert facts[3].get("value") == expected
+    assert len({facts[i]["value"] for i in (0, 1, 4, 5)}) == 1  # each draws as if it were the first
+    assert (facts[2].get("died") == "SIGSEGV") == ("kill" in first)
+
+
+def test_asked_together_probes_come_to_what_each_does_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of every area, with those that once warned or set something."""
+    light = [id for id, e in EXPERIMENTS.items() if not e.heavy]
+    some = [id for id in light[::7] if id not in SOME] + SOME[:-1]
+
+    together = dict(recorder.experiment(sys.executable, some))
+    monkeypatch.setattr(recorder, "TOGETHER", 1)
+    alone = dict(recorder.experiment(sys.executable, some))
+
+    assert {id for id in some if together[id] != alone[id]} == set()
 
 
 def test_a_probe_that_returns_much_is_heard_out() -> None:
@@ -294,11 +358,21 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_what_the_spec_expects_is_computed_once_for_all_releases() -> None:
-    """A second release that is asked the same is compared with the expectations of the first."""
+def test_what_the_spec_expects_is_computed_once_for_all_releases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Releases that are asked side by side, or later, are compared with the same expectations."""
     suite, header = Suite(), Header("torch", "torch ")
+    computed = list[str]()
 
-    first = suite.ask(header, sys.executable)
+    def counted(case: Case, masks: Any) -> Expectation:
+        computed.append(case.id)
+        return expect(case, masks)
+
+    monkeypatch.setattr(session, "expect", counted)
+    with ThreadPoolExecutor(2) as both:
+        first, beside = both.map(lambda _: suite.ask(header, sys.executable), range(2))
+
+    assert first == beside
+    assert len(computed) == len(suite.expectations)
     expectations = dict(suite.expectations)
     second = suite.ask(header, sys.executable)
 

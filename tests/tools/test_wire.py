@@ -66,6 +66,37 @@ def test_numbers_that_json_has_not_are_strings() -> None:
     assert arrived.tobytes() == odd.tobytes()
 
 
+def test_long_arrays_travel_as_base64_to_who_reads_it() -> None:
+    """The same numbers, and every NaN the one that "NaN" is; short arrays are decimals."""
+    odd = np.array([math.nan, -math.nan, math.inf, -math.inf, -0.0, 5e-324, 0.1] * 10).reshape(7, 10)
+    case = replace(CASE, input=odd, h_0=np.zeros(wire.LONG - 1))
+
+    line = wire.encode(wire.RunRequest(1, case), base64=True)
+    far = torch_worker.read(json.loads(line)["case"])  # type: ignore[no-untyped-call]
+    back = json.dumps({"seq": 1, "output": torch_worker.written(far["input"])}).encode()  # type: ignore[no-untyped-call]
+    plainly = wire.decode(wire.encode(wire.Answer(seq=1, output=odd)), wire.Answer).output
+
+    assert set(json.loads(line)["case"]["input"]) == {"shape", "base64"}
+    assert set(json.loads(line)["case"]["h_0"]) == {"shape", "data"}
+    assert same(wire.decode(line, wire.RunRequest).case.input, plainly)
+    assert same(wire.decode(back, wire.Answer).output, plainly)
+    definitions = wire.schema()["$defs"]
+    jsonschema.validate(json.loads(back), {"$ref": "#/$defs/Answer", "$defs": definitions})
+
+
+def test_the_worker_in_torch_answers_the_same_in_decimals() -> None:
+    """Whoever sends it decimals is answered with the same numbers."""
+    case = Recipe.parse("wide-L1-tanh-float32").case()
+    lines = [wire.encode(wire.RunRequest(1, case), base64=base64) for base64 in (False, True)]
+    out = io.StringIO()
+
+    torch_worker.serve([line.decode() for line in lines], out)  # type: ignore[no-untyped-call]
+
+    one, other = (wire.decode(line.encode(), wire.Answer) for line in out.getvalue().splitlines())
+    assert len(lines[1]) < len(lines[0])
+    assert same(one.arrays(), other.arrays())
+
+
 def test_empty_array_keeps_its_shape() -> None:
     """A batch of none is (5, 0, 3)."""
     arrived = sent(wire.RunRequest(1, replace(CASE, input=np.zeros((5, 0, 3)))))
@@ -103,6 +134,8 @@ def test_messages_are_valid_by_the_schema() -> None:
         {"seq": 1, "output": [1.0]},
         {"seq": 1, "output": {"shape": [-1], "data": []}},
         {"seq": 1, "output": {"shape": [1], "data": ["one"]}},
+        {"seq": 1, "output": {"shape": [1], "base64": 1}},
+        {"seq": 1, "output": {"shape": [1], "base64": "AAAAAAAA8D8=", "data": [1.0]}},
         {"seq": "1"},
         {"output": {"shape": [1], "data": [1]}},
     ],
@@ -115,6 +148,20 @@ def test_schema_and_reader_refuse_the_same(wrong: Any) -> None:
         jsonschema.validate(wrong, {"$ref": "#/$defs/Answer", "$defs": schema["$defs"]})
     with pytest.raises(wire.WireError):
         wire.decode(json.dumps(wrong).encode(), wire.Answer)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("?", "base64 is no base64"),
+        ("AAAA", r"shape \(1,\) needs 8 bytes, base64 has 3"),
+        (1, "is no base64"),
+    ],
+)
+def test_base64_that_is_not_the_array_is_refused(text: object, said: str) -> None:
+    """In a sentence that says what is wrong with it."""
+    with pytest.raises(wire.WireError, match=said):
+        wire.decode(json.dumps({"seq": 1, "output": {"shape": [1], "base64": text}}).encode(), wire.Answer)
 
 
 def test_exception_of_a_subject_is_its_answer() -> None:
