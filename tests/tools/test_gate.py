@@ -75,11 +75,9 @@ def test_two_recordings_are_compared_in_every_view(tmp_path: Path) -> None:
         a_recording(tmp_path / "a.json", "torch 2.1.0", OLD),
         a_recording(tmp_path / "b.json", "torch 2.2.0", NEW),
     )
-    begun = time.monotonic()
 
     done = gate(tmp_path, "--from", a, "--to", b, "--markdown", "s.md", "--json", "r.json", "--annotate")
 
-    assert time.monotonic() - begun < 10
     assert done.returncode == 1, done.stderr
     assert SAID in done.stdout
     assert (
