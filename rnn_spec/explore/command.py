@@ -46,6 +46,7 @@ SEEDS = 1 << 32
 @click.option("--examples", type=click.IntRange(1), help="How many questions to ask, in place of a time.")
 @click.option("--seed", type=click.IntRange(0), help="The same seed asks the same; a new one, unless given.")
 @click.option("--first", is_flag=True, help="End with the first find.")
+@click.option("--finds", type=click.IntRange(1), help="How many different finds to tell, at most; 10.")
 @click.option("--results", default=RESULTS, type=click.Path(file_okay=False, path_type=Path),
               help="Folder in which finds are kept, and asked first.")  # fmt: skip
 @click.option("--deadline", type=float, envvar="RNN_SPEC_DEADLINE", callback=known_seconds,
@@ -57,6 +58,7 @@ def explore(
     examples: int | None,
     seed: int | None,
     first: bool,
+    finds: int | None,
     results: Path,
     deadline: float | None,
     known_file: Path | None,
@@ -83,7 +85,8 @@ def explore(
             raise CouldNotRun(str(e)) from e
         try:
             own = read(known_file) if known_file else ()
-            run = searching(under_test, Expected.of(under_test, version, own), seed, limit, examples, first)
+            expected, most = Expected.of(under_test, version, own), 1 if first else finds
+            run = searching(under_test, expected, seed, limit, examples, most)
             console.print(f"{version}, seed {seed}")
             found = search(run, subject, version, results, console)
         finally:
@@ -93,41 +96,39 @@ def explore(
 
 
 def searching(
-    subject: Subject, expected: Expected, seed: int, seconds: float, examples: int | None, first: bool
+    subject: Subject, expected: Expected, seed: int, seconds: float, examples: int | None, most: int | None
 ) -> Search:
     """The search; CouldNotRun where Hypothesis is not there."""
     try:
-        from rnn_spec.explore.search import Search
+        from rnn_spec.explore.search import MOST, Search
     except ImportError as e:
         raise CouldNotRun(f"exploring needs Hypothesis ({e}): pip install 'rnn-spec[explore]'") from e
-    return Search(subject, expected, seed, examples or float("inf"), seconds, first)
+    return Search(subject, expected, seed, examples or float("inf"), seconds, most or MOST)
 
 
 def search(run: Search, subject: str, version: str, results: Path, console: Console) -> bool:
     """Ask what was found before, then search: whether anything is wrong."""
     from rnn_spec.explore import finds, named
 
-    old = 0
     for path, asked in finds.kept(results, subject):
         find = finds.again(asked, run.subject)
         console.print(f"kept from before, {'and still so' if find else 'and no longer so'}: {path}")
         if find:
-            old += 1
-            run.seen.add(find.kind)
-    if old and run.first:
+            run.kept.add((find.kind, find.case.id))
+    if run.kept and run.most == 1:
         return True
     for find in run.run():
         when = f"after {run.asked:,} questions and {time.monotonic() - run.begun:.1f} s"
         console.print(f"[bold red]found[/bold red] {when}: {find.clause}, case {find.case.id}")
         for line in find.difference.splitlines():
             console.print(f"  {line}", markup=False)
-        for path in finds.keep(find, subject, version, results):
+        for path in finds.keep(find, subject, version, run.subject, results):
             kept()
             told = finds.command(path, subject) if path.suffix == ".json" else f"python {path}"
             console.print(f"  {told}", markup=False)
         for sentence in named.sentences(find, run.subject):
             console.print(f"  diagnosis: {sentence}", markup=False)
-    return bool(old or run.finds)
+    return bool(run.kept or run.finds)
 
 
 def conclude(run: Search, version: str, console: Console) -> None:
@@ -143,6 +144,12 @@ def conclude(run: Search, version: str, console: Console) -> None:
     Console(highlight=False).print(table)
     for id, count in run.known.most_common():
         console.print(f"known: {id}, {count:,} times")
+    if run.same:
+        console.print(
+            f"{run.same:,} more questions fail as one that is told, and have all that is left of it"
+        )
     seconds = time.monotonic() - run.begun
     said = f"{len(run.finds)} found" if run.finds else "nothing found"
+    if len(run.finds) >= run.most:
+        said += ", and no more are looked for"
     console.print(f"{version}: {said} in {run.asked:,} questions, {seconds:.0f} s; seed {run.seed}")

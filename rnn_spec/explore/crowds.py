@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -139,19 +140,23 @@ def time_major(case: Case, x: np.ndarray) -> np.ndarray:
     return x.reshape(*x.shape[:2], case.config.num_directions, case.config.hidden_size)
 
 
+def levels(case: Case) -> list[tuple[float, float]]:
+    """Of each layer, the last first: the bias that it adds, and above what its output shows what was kept."""
+    last, scale = case.config.num_layers - 1, 1 / (1 - case.config.dropout)
+    shown = case.config.nonlinearity == "relu" and case.config.bias
+    least = ((BIAS if layer > 1 else 0.25) * scale / 2 if shown else 0.0 for layer in range(last, 0, -1))
+    return [(BIAS if layer < last else 0.0, x) for layer, x in zip(range(last, 0, -1), least, strict=True)]
+
+
 def dropped(case: Case, output: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Of each mask (T, N, D, H), the highest first, what it dropped, and where that is seen."""
-    value, scale, found = time_major(case, output), 1 / (1 - case.config.dropout), []
+    value, found = time_major(case, output), []
     seen = np.ones(value.shape, np.bool_)
-    for layer in reversed(range(1, case.config.num_layers)):
-        bias = BIAS if layer < case.config.num_layers - 1 else 0.0
-        least = BIAS if layer > 1 else 0.25  # of what the layer below says
-        kept = value - bias > (
-            scale * least / 2 if case.config.nonlinearity == "relu" and case.config.bias else 0
-        )
+    for bias, least in levels(case):
+        kept = value - bias > least
         found.append((~kept, seen))
         seen = seen & kept
-        value = (value - bias) / scale
+        value = (value - bias) * (1 - case.config.dropout)
     return found
 
 
@@ -167,7 +172,11 @@ AXES = ("time step", "batch row", "direction", "feature")
 
 @dataclass(frozen=True)
 class Look:
-    """One test: in words what it counts, the count, and how it is judged."""
+    """One test: in words what it counts, the count, and how it is judged.
+
+    `where` are the mask's place, the highest being 0, and the call; `code` is what is counted, and among how
+    many, in the script of a find, as Python of `gone` and `seen`.
+    """
 
     clause: str
     words: str
@@ -175,6 +184,18 @@ class Look:
     of: int
     expected: float
     tail: Any
+    code: str = ""
+    where: tuple[int, int] = (0, 0)
+
+
+class Unlikely(Nonconformity):
+    """What masks show, and chance does not."""
+
+    def __init__(self, look: Look, tail: float) -> None:
+        """Say so."""
+        sentence = f"{look.count:,} of {look.of:,} {look.words}; expected were {look.expected:,.1f}"
+        super().__init__(f"{sentence}: by chance once in {1 / max(tail, 1e-300):.1e} times", look.clause)
+        self.look = look
 
 
 def _by_lane(lane: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -187,39 +208,43 @@ def _ends(size: int, x: np.ndarray) -> np.ndarray:
 
 def slices(gone: np.ndarray, seen: np.ndarray, p: float, which: str) -> Iterator[tuple[int, list[Look]]]:
     """How many looks at rates there are, and those that are far out: the whole, each index of each axis."""
-    counted: list[tuple[str, Counting]] = [("the whole", lambda x: x.reshape(1, -1).sum(axis=1))]
+    counted: list[tuple[str, Counting, str]] = [("the whole", lambda x: x.reshape(1, -1).sum(axis=1), "{0}")]
     for axis, name in enumerate(AXES):
         if gone.shape[axis] > 1:
-            counted.append((name, partial(np.sum, axis=tuple(a for a in range(4) if a != axis))))
+            others = tuple(a for a in range(4) if a != axis)
+            counted.append((name, partial(np.sum, axis=others), f"{{0}}.take({{1}}, {axis})"))
     lanes = (n for n in (4, 8, 16, 32, 64) if gone.size >= 16 * n)
-    counted += [(f"place modulo {n}", partial(_by_lane, np.arange(gone.size) % n)) for n in lanes]
+    for n in lanes:
+        lane = np.arange(gone.size) % n
+        counted.append((f"place modulo {n}", partial(_by_lane, lane), f"{{0}}.ravel()[{{1}}::{n}]"))
     sizes = (1 << k for k in range(4, 17) if 1 << k < gone.size)
-    counted += [(f"{n} at the beginning or end", partial(_ends, n)) for n in sizes]
-    places = ((name, count(gone & seen), count(seen)) for name, count in counted)
-    for name, counts, of in places:
-        rated = [(i, int(counts[i]), int(of[i])) for i in exact.far_counts(counts, of, p) if of[i]]
+    for n in sizes:
+        half = f"{{0}}.ravel()[(slice({n}), slice(-{n}, None))[{{1}}]]"
+        counted.append((f"{n} at the beginning or end", partial(_ends, n), half))
+    for name, count, code in counted:
+        counts, of = count(gone & seen), count(seen)
+        far = (int(i) for i in exact.far_counts(counts, of, p) if of[i])
         yield (
             len(counts),
             [
                 Look(
-                    "DRP-06",
-                    f"of {which}, {name} {i}, are dropped",
-                    k,
-                    n,
-                    p * n,
+                    "DRP-06", f"of {which}, {name} {i}, are dropped", k, n, p * n,
                     partial(exact.binomial, k, n, p),
+                    f"{code.format('(gone & seen)', i)}, {code.format('seen', i)}",
                 )
-                for i, k, n in rated
+                for i, k, n in ((i, int(counts[i]), int(of[i])) for i in far)
             ],
-        )
+        )  # fmt: skip
 
 
-def pair(one: np.ndarray, two: np.ndarray, clause: str, words: str) -> Iterator[tuple[int, list[Look]]]:
+def pair(
+    one: np.ndarray, two: np.ndarray, clause: str, words: str, code: str
+) -> Iterator[tuple[int, list[Look]]]:
     """Whether elements and their partners are dropped independently."""
     n, first, second, k = one.size, int(one.sum()), int(two.sum()), int((one & two).sum())
     far = exact.far_pairs(k, n, first, second)
-    expected = first * second / max(n, 1)
-    yield 1, [Look(clause, words, k, n, expected, partial(exact.hypergeometric, k, n, first, second))] * far
+    expected, tail = first * second / max(n, 1), partial(exact.hypergeometric, k, n, first, second)
+    yield 1, [Look(clause, words, k, n, expected, tail, code)] * far
 
 
 def lags(gone: np.ndarray) -> Iterator[tuple[int, list[Look]]]:
@@ -233,13 +258,19 @@ def lags(gone: np.ndarray) -> Iterator[tuple[int, list[Look]]]:
             if lag < length:
                 first = np.array([i for i in range(length - lag) if (i // lag) % 2 == 0])
                 words = f"of the pairs of elements that are {lag} apart in {name} are both dropped"
-                yield from pair(gone.take(first, axis), gone.take(first + lag, axis), "DRP-07", words)
-    flat = gone.ravel()
+                one, two = gone.take(first, axis), gone.take(first + lag, axis)
+                yield from pair(one, two, "DRP-07", words, f"pairs(gone, {lag}, {axis})")
     for lag in (1 << k for k in range(1, 17)):
-        if 2 * lag <= flat.size:
-            whole = flat[: flat.size // (2 * lag) * 2 * lag].reshape(-1, 2, lag)
-            words = f"of the pairs of elements that are {lag} apart in memory are both dropped"
-            yield from pair(whole[:, 0], whole[:, 1], "DRP-07", words)
+        if 2 * lag <= gone.size:
+            yield from in_memory(gone, lag)
+
+
+def in_memory(gone: np.ndarray, lag: int) -> Iterator[tuple[int, list[Look]]]:
+    """Elements that are this way apart in memory."""
+    end = gone.size // (2 * lag) * 2 * lag
+    whole = gone.ravel()[:end].reshape(-1, 2, lag)
+    words = f"of the pairs of elements that are {lag} apart in memory are both dropped"
+    yield from pair(whole[:, 0], whole[:, 1], "DRP-07", words, f"pairs(gone.ravel()[:{end}], {lag}, 0)")
 
 
 def periods(gone: np.ndarray) -> Iterator[tuple[int, list[Look]]]:
@@ -249,30 +280,34 @@ def periods(gone: np.ndarray) -> Iterator[tuple[int, list[Look]]]:
         return
     spectrum = np.fft.rfft(flat, 2 * flat.size)
     together = np.fft.irfft(np.abs(spectrum) ** 2)[1 : flat.size // 2]
-    lag = 1 + int(np.argmax(together))
-    whole = gone.ravel()[: flat.size // (2 * lag) * 2 * lag].reshape(-1, 2, lag)
-    words = f"of the pairs of elements that are {lag} apart in memory are both dropped"
-    for _, some in pair(whole[:, 0], whole[:, 1], "DRP-07", words):
+    for _, some in in_memory(gone, 1 + int(np.argmax(together))):
         yield len(together), some
 
 
 def looks(case: Case, outputs: list[np.ndarray]) -> Iterator[tuple[int, list[Look]]]:
     """Every look at what the calls dropped, the last call's output last."""
-    p, found = case.config.dropout, [dropped(case, output) for output in outputs]
-    read = [case.parameters[f"weight_ih_l1{end}"] for end in ("", "_reverse")[: case.config.num_directions]]
-    one = len(read) == 2 and np.array_equal(read[0], read[1])
+    p, one = case.config.dropout, one_read(case)
+    found = [
+        [(gone[:, :, :1], seen[:, :, :1]) if one else (gone, seen) for gone, seen in dropped(case, output)]
+        for output in outputs
+    ]
     for call, of_call in enumerate(found):
-        for layer, (gone, seen) in enumerate(of_call):
-            which = f"mask {len(of_call) - layer} of call {call + 1}"
-            own = gone[:, :, :1] if one else gone, seen[:, :, :1] if one else seen
-            yield from slices(*own, p, which)
-        highest = of_call[0][0][:, :, :1] if one else of_call[0][0]
-        yield from lags(highest)
-        yield from periods(highest)
-    for a in range(len(found)):
-        for b in range(a + 1, len(found)):
-            words = f"of the elements are dropped in both call {a + 1} and call {b + 1}"
-            yield from pair(found[a][0][0], found[b][0][0], "DRP-08", words)
+        for place, own in enumerate(of_call):
+            which = f"mask {len(of_call) - place} of call {call + 1}"
+            kinds = [slices(*own, p, which), *([lags(own[0]), periods(own[0])] if place == 0 else [])]
+            for count, some in chain.from_iterable(kinds):
+                yield count, [replace(look, where=(place, call)) for look in some]
+    for a, b in combinations(range(len(found)), 2):
+        words = f"of the elements are dropped in both call {a + 1} and call {b + 1}"
+        both = f"gone & masks({b})[0][0], seen | True"
+        for count, some in pair(found[a][0][0], found[b][0][0], "DRP-08", words, both):
+            yield count, [replace(look, where=(0, a)) for look in some]
+
+
+def one_read(case: Case) -> bool:
+    """Whether both directions read the same units, and so through one mask."""
+    read = [case.parameters[f"weight_ih_l1{end}"] for end in ("", "_reverse")[: case.config.num_directions]]
+    return len(read) == 2 and np.array_equal(read[0], read[1])
 
 
 def judge(check: Check, case: Case) -> None:
@@ -290,8 +325,7 @@ def judge(check: Check, case: Case) -> None:
     rate = FALSE_ALARM / MOST / max(taken, 1)
     tail, look = min(((look.tail(), look) for look in far), key=lambda each: each[0], default=(1.0, None))
     if look and tail < rate:  # of what one mistake shows in several places that which is least by chance
-        sentence = f"{look.count:,} of {look.of:,} {look.words}; expected were {look.expected:,.1f}"
-        raise Nonconformity(f"{sentence}: by chance once in {1 / max(tail, 1e-300):.1e} times", look.clause)
+        raise Unlikely(look, tail)
 
 
 def clause(case: Case, array: str) -> Iterator[str]:
@@ -314,7 +348,7 @@ def simpler(crowd: Crowd) -> Iterator[Crowd]:
         value: Any = getattr(crowd, name)
         least = getattr(simplest, name)
         if value != least:
-            smaller = [value // 2] if type(value) is int and value // 2 > least else []
+            smaller = [n for n in (value // 2, value - 1) if n > least] if type(value) is int else []
             for other in (least, *smaller):
                 change: dict[str, Any] = {name: other}
                 yield replace(crowd, **change)

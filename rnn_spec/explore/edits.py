@@ -169,7 +169,8 @@ def judge(check: Check, attempt: Attempt) -> None:
     twin = answer.attempted and answer.attempted.twin
     check.holds(twin is None, f"the valid twin was refused: {twin}")
     refused, (given, h_0) = answer.error is not None, attempt.call or ()
-    if given.name == "pack_padded_sequence" and "-h_0_" in attempt.id:
+    of_shape = "-h_0_" in attempt.id and "-h_0_dtype_" not in attempt.id
+    if given.name == "pack_padded_sequence" and of_shape:
         shape, rows = h_0.arguments[0], len(given.arguments[1].arguments[0])
         check.holds(refused, f"h_0 of shape {shape} is accepted for {rows} packed sequences")
     check.holds(refused, f"what is wrong is accepted: {attempt}")
@@ -177,9 +178,9 @@ def judge(check: Check, attempt: Attempt) -> None:
 
 def clause(attempt: Attempt, array: str) -> Iterator[str]:
     """The clause that says that it is refused."""
-    what = attempt.id.rpartition("-")[2].rpartition("_")[0].replace("_", " ")
+    what = next(what for what in EDITS if f"-{what.replace(' ', '_')}_" in attempt.id)
     yield from ("PCK-13",) * ("sorted" in attempt.id and what.startswith("h_0") and what != "h_0 dtype")
-    yield EDITS.get(what) or EDITS.get(what.replace(" ", "_"), "ERR-03")
+    yield EDITS[what]
     yield "ERR-03"
 
 

@@ -7,12 +7,12 @@ import shlex
 from typing import TYPE_CHECKING
 
 from rnn_spec import files
-from rnn_spec.explore import judged
+from rnn_spec.explore import judged, scripts
 from rnn_spec.far import wire
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.session import Session
 from rnn_spec.questions.records import Attempt
-from rnn_spec.report import question, reproduction
+from rnn_spec.report import question
 from rnn_spec.spec.catalogue import clauses
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ LONGEST = 120
 """Characters of a file's name."""
 
 
-def keep(find: Find, subject: str, version: str, folder: Path) -> list[Path]:
-    """Write what asks a find again, and for torch a script that needs nothing of ours: the files, if any."""
+def keep(find: Find, subject: str, version: str, asked_of: Subject, folder: Path) -> list[Path]:
+    """Write what asks a find again, and a script that needs nothing of ours: the files, if any."""
     name = re.sub(r"[^A-Za-z0-9_.~-]+", "_", f"{find.clause}-{find.case.id}")[:LONGEST]
     asked = question.of(find.check, find.id, subject, find.difference)
     if isinstance(find.case, Attempt):
@@ -39,12 +39,10 @@ def keep(find: Find, subject: str, version: str, folder: Path) -> list[Path]:
     if asked is not None and len(text := wire.encode(asked)) <= question.LARGEST:
         written.append(folder / FOLDER / f"{name}.json")
         files.write(written[-1], text + b"\n")
-    worst, case, bound = question.failed_array(find.check), find.check.case, find.check.bound
-    if worst and case and bound and subject == "torch" and not (case.deeds or case.route):
-        text = reproduction.script(case, find.clause, worst, version, bound.value.shape).encode()
-        if len(text) <= question.LARGEST:
-            written.append(folder / FOLDER / f"{name}.py")
-            files.write(written[-1], text)
+    script = scripts.of(find, asked_of, version)
+    if script is not None and len(script) <= question.LARGEST:
+        written.append(folder / FOLDER / f"{name}.py")
+        files.write(written[-1], script.encode())
     return written
 
 

@@ -6,7 +6,7 @@ step before, where the bound that is carried through time may say nothing. What 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from rnn_spec.torch.ways import LAYOUTS, WAYS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rnn_spec.explore.crowds import Look
     from rnn_spec.judge.session import Session
     from rnn_spec.questions.records import Attempt, Case
 
@@ -36,7 +37,10 @@ FIRST = "REC-04"
 
 @dataclass(frozen=True)
 class Find:
-    """What is wrong with an answer: which aspect, the clause, the sentence, and of what kind it is."""
+    """What is wrong with an answer: which aspect, the clause, the sentence, and of what kind it is.
+
+    `look` is what was counted, where masks are not what chance makes of them.
+    """
 
     aspect: str
     clause: str
@@ -44,6 +48,7 @@ class Find:
     kind: str
     check: Check = field(compare=False)
     case: Case | Attempt = field(compare=False)
+    look: Look | None = field(default=None, compare=False)
 
     @property
     def known_by(self) -> tuple[str, ...]:
@@ -243,7 +248,7 @@ def find(session: Session, case: Case | Attempt, *names: str) -> Find | None:
         except NotClaimed:
             continue
         except Nonconformity as e:
-            return found(name, check, case, str(e), e.array)
+            return replace(found(name, check, case, str(e), e.array), look=getattr(e, "look", None))
     return None
 
 
@@ -257,5 +262,5 @@ def found(name: str, check: Check, case: Case | Attempt, difference: str, array:
     elif array.startswith("grad"):
         kind = "gradient"
     else:
-        kind = "forward" if name == "numbers" else array or "facts"
+        kind = "forward" if name == "numbers" or array in ("output", "h_n") else array or "facts"
     return Find(name, check.clause.id, difference, f"{name}: {kind}", check, case)

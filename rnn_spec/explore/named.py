@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnn_spec.explore import judged
 from rnn_spec.faults import FAULTS, PLACES
 from rnn_spec.faults.base import MODULE
 from rnn_spec.judge.session import Session
-from rnn_spec.lineup.faulty import faulty_module
+from rnn_spec.lineup.faulty import faulty, faulty_module
 from rnn_spec.lineup.suspects import Right, Suspect, differences, farthest
 from rnn_spec.questions.records import Attempt
 
@@ -30,20 +31,36 @@ MOST = 4
 @np.errstate(all="ignore")
 def sentences(find: Find, subject: Subject) -> list[str]:
     """The faults that answer as the subject does, to the question found and to those beside it."""
-    if isinstance(find.case, Attempt):
-        return []
-    right, session = Right(), Session(subject)
-    answered = [a for case in (find.case, *beside(find.case)) if (a := right.answered(session, case))]
-    if not answered or answered[0].conforms:
-        return []
-    ways = bool(find.case.deeds)  # which a module has, and the spec has not
-    found = [
-        f for f in (FAULTS | PLACES).values() if (f.of == MODULE) == ways and reproduces(f, answered, right)
-    ]
+    faults = (FAULTS | PLACES).values()
+    if isinstance(find.case, Attempt) or find.look is not None:  # there is no array that they have to give
+        module = isinstance(find.case, Attempt)
+        near = [f for f in faults if (f.of == MODULE if module else f.clause.startswith("DRP"))]
+        found = [f for f in near if fails_alike(f, find)]
+    else:
+        right, session = Right(), Session(subject)
+        answered = [a for case in (find.case, *beside(find.case)) if (a := right.answered(session, case))]
+        if not answered or answered[0].conforms:
+            return []
+        ways = bool(find.case.deeds)  # which a module has, and the spec has not
+        found = [f for f in faults if (f.of == MODULE) == ways and reproduces(f, answered, right)]
     if not found:
         return ["behaves like no named fault"]
     more = [f"{len(found) - MOST} more are not told apart"] * (len(found) > MOST)
     return [f"behaves as if: {f.sentence.rstrip('.')} ({f.name})" for f in found[:MOST]] + more
+
+
+def fails_alike(fault: Fault, find: Find) -> bool:
+    """Whether torch with a fault accepts the same, or the spec's masks show the same with it."""
+    try:
+        other = judged.find(Session(faulty(fault)), find.case, find.aspect)
+    except Exception:  # a fault may not be able to answer what was found
+        return False
+    return other is not None and evidence(other) == evidence(find)
+
+
+def evidence(find: Find) -> tuple[str, str]:
+    """What is wrong where no array is: what was counted, or the sentence."""
+    return find.kind, find.look.code if find.look else find.difference
 
 
 def reproduces(fault: Fault, answered: list[Answered], right: Right) -> bool:

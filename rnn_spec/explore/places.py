@@ -34,9 +34,7 @@ def measured(name: str, seed: int, seconds: float) -> dict[str, Any]:
     """The search for one fault, to its first find."""
     with settled():
         subject = faulty(PLACES[name])
-        run = Search(
-            subject, Expected.of(subject, version_of(subject, name)), seed, seconds=seconds, first=True
-        )
+        run = Search(subject, Expected.of(subject, version_of(subject, name)), seed, seconds=seconds, most=1)
         begun = time.monotonic()
         found = next(run.run(), None)
         took = run.hit - begun if found else None

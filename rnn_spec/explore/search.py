@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,8 @@ SIMPLER = 60
 """And how many more, when Hypothesis has done what it can."""
 HELD = 3000
 """How many drawn arrays may be held in memory."""
+MOST = 10
+"""How many different finds a run tells."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,10 @@ KINDS = (plain, crowd, edit, lives)
 class Search:
     """A run: whom it asks, how long, what it found and what it covered.
 
-    It ends after `examples` questions, or when `seconds` are over, or with the `first` find. What is
-    `expected` to fail is counted in `known`. `makers` make the kinds of questions that are asked.
+    It ends after `examples` questions, or when `seconds` are over, or when the `most` finds are told. What is
+    `expected` to fail is counted in `known`, and what has been told already, in `same`. `kept` are the kind
+    and the id of each question that fails as it did in an earlier run, and is not told again.
+    `makers` make the kinds of questions that are asked.
     """
 
     subject: Subject
@@ -118,12 +122,14 @@ class Search:
     seed: int
     examples: float = float("inf")
     seconds: float = float("inf")
-    first: bool = False
-    makers: tuple[Callable[[Any], Kind | None], ...] = KINDS
+    most: int = MOST
+    makers: tuple[Callable[[Any], Kind | None], ...] = field(default_factory=lambda: KINDS)
     asked: int = 0
     of: Counter[str] = field(default_factory=Counter)
     covered: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    seen: set[str] = field(default_factory=set)
+    kept: set[tuple[str, str]] = field(default_factory=set)
+    told: list[tuple[str, Any]] = field(default_factory=list)
+    same: int = 0
     known: Counter[str] = field(default_factory=Counter)
     finds: list[Find] = field(default_factory=list)
     broken: BaseException | None = None
@@ -136,12 +142,11 @@ class Search:
     def over(self) -> bool:
         """Whether nothing more is asked."""
         late = time.monotonic() - self.begun >= self.seconds
-        return bool(
-            late or self.asked >= self.examples or self.broken is not None or (self.first and self.finds)
-        )
+        ended = self.asked >= self.examples or len(self.finds) >= self.most
+        return late or ended or self.broken is not None
 
     def run(self) -> Iterator[Find]:
-        """Each find, made small, as it comes."""
+        """Each find that is unlike those before, made small, as it comes."""
         kinds, random = (
             [*filter(None, (make(self.subject.claims) for make in self.makers))],
             Random(self.seed),
@@ -150,10 +155,12 @@ class Search:
             set_hypothesis_home_dir(home)  # it keeps what it has read of sources, and we use none of that
             while not self.over:
                 for kind in kinds:
-                    if find := Hunt(self, kind).run(random):
-                        self.seen.add(find.kind)
-                        self.finds.append(find)
-                        yield find
+                    if found := Hunt(self, kind).run(random):
+                        plan, find = found
+                        self.told.append((find.kind, plan))
+                        if (find.kind, find.case.id) not in self.kept:
+                            self.finds.append(find)
+                            yield find
         if self.broken:
             raise self.broken
 
@@ -171,6 +178,10 @@ class Search:
             return found
         self.known[which] += not aspect
         return None
+
+    def is_told(self, find: Find, plan: Any) -> bool:
+        """Whether a find is as good as told: its plan has all features of one that fails so, or wholly."""
+        return any((kind == find.kind or wholly(kind)) and features(other, plan) for kind, other in self.told)
 
     def count(self, kind: Kind, plan: Any) -> None:
         """One more question."""
@@ -190,8 +201,8 @@ class Hunt:
         self.target: Find | None = None
         self.until = 0.0
 
-    def run(self, random: Random) -> Find | None:
-        """The find, as small as it could be made."""
+    def run(self, random: Random) -> tuple[Any, Find] | None:
+        """The find and its plan, as small as they could be made."""
         if self.search.over or self.search.of[self.kind.name] >= self.kind.most:
             return None
         how = settings(
@@ -202,7 +213,9 @@ class Hunt:
             plan = smallest(self.kind.drawn, self.fails, settings=how, random=random)
         except NoSuchExample:
             return None
-        return self.tried[self.simplest(plan)]
+        plan = self.simplest(plan)
+        found = self.tried[plan]
+        return (plan, found) if found else None
 
     def simplest(self, plan: Any) -> Any:
         """The plan without what does not matter: Hypothesis sees choices, and not what they mean."""
@@ -232,12 +245,53 @@ class Hunt:
         """Ask."""
         if self.target is not None:
             found = self.search.judge(self.kind, plan, self.target.aspect)
-            return found if found and found.kind == self.target.kind else None
+            new = found and found.kind == self.target.kind and not self.search.is_told(found, plan)
+            return found if new else None
         self.search.count(self.kind, plan)
         found = self.search.judge(self.kind, plan)
-        if found is None or found.kind in self.search.seen:
+        if found is None or self.search.is_told(found, plan):
+            self.search.same += found is not None
             return None
         self.search.hit = time.monotonic()
         self.target, self.until = found, self.search.hit + SECONDS
         self.most = len(self.tried) + SHRINKING
         return found
+
+
+def wholly(kind: str) -> bool:
+    """Whether what fails so has no right answer at all, so that everything else may follow from it."""
+    what = kind.partition(": ")[2]
+    return what == "forward" or what.startswith("raised")
+
+
+def features(small: Any, plan: Any) -> bool:
+    """Whether a plan has all that is left of one that was made small: sizes as large, and what is not plain.
+
+    A rate has to be of the same class, and of deeds and calls there may be more.
+    """
+    if not isinstance(plan, type(small)) and not (isinstance(small, plans.Plan) and hasattr(plan, "case")):
+        return False
+    simplest = type(small)()
+    for name in (f.name for f in fields(small)):
+        had, has = getattr(small, name), getattr(plan, name, None)
+        if had == getattr(simplest, name) or name in IDLE or has == had:
+            continue
+        if type(had) is int:
+            alike = has is not None and has >= had
+        elif isinstance(had, tuple):
+            alike = not Counter(map(kind_of, had)) - Counter(map(kind_of, has or ()))
+        else:
+            rates = type(had) is float and has is not None
+            alike = rates and plans.rate_class(has or 0.0) == plans.rate_class(had)
+        if not alike:
+            return False
+    return True
+
+
+IDLE = ("seed", "amount")
+"""What a plan has, and is no feature of it: which of many that are alike."""
+
+
+def kind_of(earlier: Any) -> str:
+    """A deed, or a call of any size: whether in training mode."""
+    return earlier if isinstance(earlier, str) else f"a call, training {earlier.training}"

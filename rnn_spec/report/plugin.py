@@ -90,8 +90,8 @@ def _reproduce(item: pytest.Item, check: Check, difference: str) -> str | None:
             return None
         version = str(dict(item.user_properties).get("subject", "the subject"))
         shape = check.bound.value.shape
-        text = reproduction.script(check.case, check.clause.id, worst, version, shape).encode()
-        return _kept(question.path(folder, check, "py"), text)
+        text = reproduction.script(check.case, check.clause.id, worst, version, shape)
+        return text and _kept(question.path(folder, check, "py"), text.encode())
     asked = question.of(check, check_id(item.nodeid), subject, difference)
     if asked is None:
         return None

@@ -198,7 +198,7 @@ def searched(name: str, maker: object, examples: int) -> Search:
     pytest.importorskip("torch")
     subject = load(name)
     known = Expected.of(subject, version_of(load("torch"), "torch"))
-    run = Search(subject, known, 3, examples, first=True, makers=(maker,))  # type: ignore[arg-type]
+    run = Search(subject, known, 3, examples, most=1, makers=(maker,))  # type: ignore[arg-type]
     list(run.run())
     return run
 
@@ -231,7 +231,7 @@ def test_torch_gets_wrong_there_what_is_known(maker: object) -> None:
 def test_an_attempt_that_is_found_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is kept as a question, too."""
     pytest.importorskip("torch")
-    monkeypatch.setattr("rnn_spec.explore.search.Search.makers", (edit,))
+    monkeypatch.setattr("rnn_spec.explore.search.KINDS", (edit,))
     name = "fault:mixed-dtypes-cast"
 
     done = explore(name, "--seed=3", "--examples=300", "--first", f"--results={tmp_path}")

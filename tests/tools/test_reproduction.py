@@ -28,7 +28,7 @@ def reproduction(recipe: Recipe, name: str, **changes: object) -> str:
     case = replace(recipe.case(), **changes)  # type: ignore[arg-type]
     expected = expect(case).arrays[name]
     worst = compare(name, expected.value + 1, expected)
-    return script(case, "REC-01", worst, "a wrong layer", expected.value.shape)
+    return str(script(case, "REC-01", worst, "a wrong layer", expected.value.shape))
 
 
 LARGEST = Recipe("small", 3, bidirectional=True, dtype="float32")
