@@ -2,7 +2,8 @@
 
 Every choice is made by a fraction, and not by Hypothesis's own integers and samples: these prefer numbers
 that stand in the source of whatever is imported, so that a run would depend on that, and faults would be
-found where their own source says that they are; and of a wide range they prefer the beginning.
+found where their own source says that they are; and of a wide range they prefer the beginning. A fraction is
+drawn from where no such number is.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from rnn_spec.explore.plans import COTANGENTS, UNUSUAL, Before, Plan
 from rnn_spec.questions.ragged import PATTERNS
 from rnn_spec.torch.deeds import CHANGED, KEPT, LAWFUL
+from rnn_spec.torch.singles import MOVES
 from rnn_spec.torch.ways import EXPANDED, MODES, VIEWS, WHAT
 
 if TYPE_CHECKING:
@@ -26,13 +28,22 @@ LAST = ("hooks", "plain tensors", "buffers", "deleted, moved and registered")
 """Deeds that leave what cannot be pickled, or no parameter, or what torch is known to be unable to call."""
 FOLLOWED = tuple(deed for deed in (*KEPT, *CHANGED) if deed not in LAST)
 """Deeds after which anything may be done: every parameter is one still, of its own dtype."""
+MOVED, LOWER = (
+    tuple(f"{how} {dtype}" for dtype in dtypes for how in MOVES)
+    for dtypes in (("float32", "float64"), ("float16", "bfloat16"))
+)
+"""Moves from dtype to dtype; to one of few bits only where no other deed follows: torch may not have it."""
+ROUTES = ("functional", "trace", "functional", "script", "grad", "trace", "script", "grad", "compile")
+"""Routes by which a padded call is made: those that torch is not known to be unable to take."""
+LIGHT = 0.1
+"""Multiplications, in millions, of a call that is made by a route: some take long to be taken."""
 ENDING = tuple(deed for deed in LAWFUL if deed not in FOLLOWED)
 """Those that come last, if at all."""
 
 FINE = 1 << 7
 """Into how many parts a fraction divides its interval: Hypothesis draws from so few with equal chances."""
-TILES = (8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 256, 384, 512, 1024, 2048)
-"""Where real kernels change their path: powers of two, and the widths of vectors and tiles between them."""
+TILES = tuple(1 << k for k in range(3, 12))
+"""At whose multiples real kernels change their path: the widths of vectors and tiles."""
 BLOCK = {"tiny": 3, "small": 9, "middle": 70, "large": 300, "huge": 2100}
 """How large a dimension may be, by the class that is drawn for it."""
 WORK = 4.0
@@ -43,7 +54,9 @@ STEPS = 300
 """Steps times layers times directions, likewise."""
 
 
-FRACTION = st.integers(0, FINE - 1)
+NOWHERE = 3**60
+"""An integer that, and near which none, stands in anybody's source."""
+FRACTION = st.integers(NOWHERE, NOWHERE + FINE - 1).map(lambda n: n - NOWHERE)
 """A number of parts of FINE, every one as likely; 0 is the simplest."""
 
 
@@ -66,11 +79,11 @@ def whole(draw: Any, least: int, most: int) -> int:
 
 
 def dimension(draw: Any, most: int, kinds: Sequence[str]) -> int:
-    """A size: of a class, and in the larger ones every other time near a tile's edge."""
+    """A size: of a class, and in the larger ones every other time a multiple of a tile, or beside one."""
     cap = min(most, BLOCK[pick(draw, kinds)])
-    edges = [n for tile in TILES for n in (tile - 1, tile, tile + 1) if n <= cap]
     if cap > BLOCK["small"] and chance(draw, 0.5):
-        return pick(draw, edges)
+        tile = pick(draw, [tile for tile in TILES if tile <= cap])
+        return min(tile * whole(draw, 1, cap // tile) + pick(draw, (0, 0, -1, 1)), cap)
     return whole(draw, 1, cap)
 
 
@@ -87,7 +100,7 @@ def sizes(draw: Any, layers: int, directions: int) -> tuple[int, int, int, int]:
     most = max(int(WORK * generous * 1e6 / (hidden * directions)) - width, 1)
     input = dimension(draw, min(most, BLOCK["huge"]), (*WIDE, *(["huge"] if hidden < 10 else [])))
     rows = max(int(WORK * generous * 1e6 / (hidden * directions * input + hidden * width)), 1)
-    long = ("small", "tiny", "small", "small", "middle", "large", *(["huge"] if generous > 1 else []))
+    long = ("small", "tiny", "small", "middle", "small", "large", "large", *("huge",) * (generous > 1))
     steps = dimension(draw, max(min(rows, STEPS * generous // (layers * directions)), 1), long)
     batch = dimension(draw, max(rows // steps, 1), (*WIDE, *(["huge"] if generous > 1 else [])))
     return steps, batch, input, hidden
@@ -152,6 +165,8 @@ def furnished(draw: Any, claims: Claims, plan: Plan) -> Plan:
     elif chance(draw, 0.2):
         plan = replace(plan, weights="steep")
     plan = replace(plan, cotangents=cotangents(draw, claims, plan), earlier=before(draw, claims, plan))
+    if "routes" in claims.contract and plan.work < LIGHT and not plan.lengths and chance(draw, 0.1):
+        return replace(plan, route=pick(draw, ROUTES))
     return replace(plan, deeds=ways(draw, claims, plan))
 
 
@@ -219,11 +234,14 @@ def lived(draw: Any, claims: Claims) -> Plan:
     )  # fmt: skip
     done: list[Any] = []
     for _ in range(whole(draw, 1, 3)):
-        done.append(pick(draw, FOLLOWED))
+        done.append(pick(draw, MOVED if chance(draw, 0.2) else FOLLOWED))
         if chance(draw, 0.4):
             done.append(Before(whole(draw, 1, 6), whole(draw, 1, 5), chance(draw, 0.5)))
     if chance(draw, 0.4):
         done[-1:] = [pick(draw, ENDING)]
+    elif lower := [deed for deed in LOWER if deed.rpartition(" ")[2] in claims.askable and chance(draw, 0.1)]:
+        done += [lower[0], *[Before(2, 2, training=False)] * chance(draw, 0.5)]
+        done += [pick(draw, MOVED)] * chance(draw, 0.4)
     return replace(plan, earlier=tuple(done))
 
 

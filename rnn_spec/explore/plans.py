@@ -41,8 +41,8 @@ class Plan:
     """What a Case is; the values that stand here are the simplest.
 
     `lengths` is a pattern of `ragged.PATTERNS`, or ``drawn N``; `cotangents` one of `COTANGENTS`, or none:
-    forward alone; `values` one of `VALUES`, and `weights` of `WEIGHTS`. `deeds` say how the call is made, and
-    `earlier` what comes before: calls, and what is done to the layer.
+    forward alone; `values` one of `VALUES`, and `weights` of `WEIGHTS`. `deeds` say how the call is made,
+    `route` by what, and `earlier` what comes before: calls, and what is done to the layer.
     """
 
     seq_len: int = 1
@@ -65,6 +65,7 @@ class Plan:
     weights: str = "contractive"
     earlier: tuple[Before | str, ...] = ()
     deeds: tuple[str, ...] = ()
+    route: str = ""
 
     def __str__(self) -> str:
         """What is not the simplest: the id of its case."""
@@ -75,7 +76,7 @@ class Plan:
                  "train": self.training}  # fmt: skip
         said += [word for word, present in flags.items() if present]
         simplest = Plan()
-        for name in ("lengths", "cotangents", "values", "weights"):
+        for name in ("lengths", "cotangents", "values", "weights", "route"):
             if (value := getattr(self, name)) != getattr(simplest, name):
                 said.append(f"{name}:{value}")
         said += [f"after:{call}" for call in self.earlier] + list(self.deeds)
@@ -125,6 +126,7 @@ class Plan:
             seed=1,
             cotangents=Cotangents(g_y, g_n) if self.cotangents else None,
             earlier=(*self.deeds, *(e if isinstance(e, str) else self.call(e) for e in self.earlier)),
+            route=self.route,
         )
 
     def own_lengths(self) -> np.ndarray | None:
@@ -281,6 +283,7 @@ def traits(plan: Plan) -> dict[str, str]:
     found["cotangents"] = plan.cotangents or "none: forward"
     found["earlier"] = f"{sum(isinstance(e, Before) for e in plan.earlier)} calls"
     found["done to the layer"] = f"{sum(isinstance(e, str) for e in plan.earlier)} deeds"
+    found["route"] = plan.route or "none"
     found["deeds"] = ", ".join(sorted({deed.partition(":")[0] for deed in plan.deeds})) or "none"
     return found
 

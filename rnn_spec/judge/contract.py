@@ -66,7 +66,8 @@ def obeys(check: Check, case: Case) -> Observation:
 def learns(check: Check, case: Case) -> Observation:
     """The law, backward, of a case that a deed was done in."""
     answer = check.ask(case)
-    expected = expect(shown(check, case, answer)).arrays
+    like = shown(check, case, answer)
+    expected = expect(like).arrays
     for name in ("input", "h_0"):
         if f"freeze {name}" in case.deeds:
             check.holds(name not in answer.gradients, f"{name} is frozen and got a gradient")
@@ -76,11 +77,11 @@ def learns(check: Check, case: Case) -> Observation:
         if not leaf["learns"]:
             check.holds(name not in answer.gradients, f"{name} is frozen and got a gradient")
         elif leaf["is"]:
-            arrived(check, name, answer, total([known(expected, own) for own in leaf["is"]], case.dtype))
+            arrived(check, name, answer, total([known(expected, own) for own in leaf["is"]], like.dtype))
         else:
             derivatives = fact(answer, "derivatives")
             check.holds(name in derivatives, f"the answer does not tell the derivatives by {name}")
-            arrived(check, name, answer, pulled(derivatives[name], expected, case.dtype))
+            arrived(check, name, answer, pulled(derivatives[name], expected, like.dtype))
     return answer
 
 
