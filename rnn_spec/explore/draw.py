@@ -33,7 +33,7 @@ MOVED, LOWER = (
     for dtypes in (("float32", "float64"), ("float16", "bfloat16"))
 )
 """Moves from dtype to dtype; to one of few bits only where no other deed follows: torch may not have it."""
-ROUTES = ("functional", "trace", "functional", "script", "grad", "trace", "script", "grad", "compile")
+ROUTES = ("functional", "trace", "script", "grad")
 """Routes by which a padded call is made: those that torch is not known to be unable to take."""
 LIGHT = 0.1
 """Multiplications, in millions, of a call that is made by a route: some take long to be taken."""
@@ -165,7 +165,7 @@ def furnished(draw: Any, claims: Claims, plan: Plan) -> Plan:
     elif chance(draw, 0.2):
         plan = replace(plan, weights="steep")
     plan = replace(plan, cotangents=cotangents(draw, claims, plan), earlier=before(draw, claims, plan))
-    if "routes" in claims.contract and plan.work < LIGHT and not plan.lengths and chance(draw, 0.1):
+    if "routes" in claims.contract and plan.work < LIGHT and not plan.lengths and chance(draw, 0.2):
         return replace(plan, route=pick(draw, ROUTES))
     return replace(plan, deeds=ways(draw, claims, plan))
 

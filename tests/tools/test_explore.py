@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -295,6 +296,59 @@ def test_how_a_call_is_made_is_drawn_of_whoever_can_be_told() -> None:
     assert seen >= {*ways.MODES, "freeze input", "freeze weight_hh"}
     drawn(SpecSubject().claims, lambda plan: seen.clear() if not plan.deeds else seen.add("!"), 100)
     assert seen == set()
+
+
+def test_routes_are_drawn_and_reach_the_layer() -> None:
+    """Of torch each of them; what a route gets wrong is found, and the layer itself conforms."""
+    pytest.importorskip("torch")
+    plan, seen = Plan(2, 2, 2, 2, cotangents="both", route="trace"), set()
+
+    drawn(load("torch").claims, lambda plan: seen.add(plan.route), 800)
+
+    assert seen == {"", *draw.ROUTES}
+    assert judged.find(Session(load("torch")), plan.case()) is None
+    assert judged.find(Session(faulty(FAULTS["traced-weights-are-constants"])), plan.case()) is not None
+
+
+def test_moves_between_dtypes_are_drawn_among_the_deeds() -> None:
+    """Of every way to move, to every dtype."""
+    pytest.importorskip("torch")
+    seen: set[str] = set()
+
+    @seed(1)
+    @settings(drawing, max_examples=1000)
+    @given(draw.lived(load("torch").claims))
+    def test(plan: Plan) -> None:
+        seen.update(e for e in plan.earlier if isinstance(e, str))
+
+    test()
+
+    assert seen >= {*draw.MOVED}
+    assert {deed.rpartition(" ")[2] for deed in seen & {*draw.LOWER}} == {"float16", "bfloat16"}
+
+
+def test_every_layer_is_looked_at_step_by_step_where_the_carried_bound_says_nothing() -> None:
+    """With weights that are no contraction a late step that is wrong is seen so, and only so."""
+    plan = Plan(130, 2, 8, 32, num_layers=2, weights="steep", dtype="float16")
+    wrong = faulty(PLACES["place-steps-past-96"])
+
+    assert judged.find(Session(wrong), plan.case(), "numbers") is None
+    found = judged.find(Session(wrong), plan.case(), "steps")
+    assert found is not None
+    assert "output" in found.difference
+    assert judged.find(Session(SpecSubject()), plan.case()) is None
+
+
+def test_sizes_are_multiples_of_tiles_and_beside_them() -> None:
+    """Powers of two and what is beside them come in every dimension; and all that is between."""
+    random = Random(1)
+    drawn = [draw.sizes(lambda _: random.randrange(draw.FINE), 1, 1) for _ in range(4000)]
+
+    for sizes in map(Counter, zip(*drawn, strict=True)):
+        assert all(sizes[n] for n in (8, 16, 32, 48, 64, 96, 128, 256))
+        assert all(sizes[n - 1] + sizes[n + 1] for n in (16, 32, 64, 128))
+        assert {*range(1, 60)} <= {*sizes}
+    assert sum(steps % 128 == 0 for steps, *_ in drawn) > len(drawn) / 200
 
 
 @pytest.mark.parametrize("name", ways.VIEWS)
