@@ -201,6 +201,9 @@ module("switches-read-as-ints", "ARG-06", "The attribute batch_first is 1 or 0."
        __getattribute__=then(lambda self, value, name: int(value) if name == "batch_first" else value))
 module("attribute-of-the-default", "ARG-06", "The attribute nonlinearity is 'tanh', whatever the layer is.",
        __getattribute__=then(lambda self, value, name: "tanh" if name == "nonlinearity" else value))
+module("dropout-as-it-was-built", "ARG-06", "A dropout that is set on a built layer is forgotten.",
+       __setattr__=lambda self, name, value: None if name == "dropout" and "dropout" in vars(self)
+       else honest(self, "__setattr__")(name, value))
 module("repr-without-bidirectional", "ARG-07", "The repr does not show bidirectional.",
        extra_repr=lambda self: honest(self, "extra_repr")().replace(", bidirectional=True", ""))
 module("repr-without-bias", "ARG-07", "The repr shows only options that are switched on.",
@@ -421,6 +424,9 @@ module("sizes-rounded-down", "ERR-10", "A size or layer count that is a float is
        __init__=by_keyword(lambda k: {
            name: int(v) if name in NAMES[:3] and isinstance(v, float) and v == v else v
            for name, v in k.items()}))
+module("numpys-layers-are-one", "ERR-10", "A num_layers that is NumPy's integer is taken for 1.",
+       __init__=by_keyword(lambda k: {
+           name: 1 if name == "num_layers" and isinstance(v, np.integer) else v for name, v in k.items()}))
 module("wrong-types-are-value-errors", "ERR-10", "A wrong type is refused with a ValueError.",
        __init__=refusing("__init__", raising(ValueError, TypeError)))
 module("no-warning", "ERR-11", "Dropout with one layer is taken without a warning.",

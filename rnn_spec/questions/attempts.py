@@ -366,6 +366,18 @@ MALFORMED = {
 }
 """batch_sizes that cannot be those of seven rows."""
 WELL_FORMED = {"the same rows": [3, 2, 1, 1], "one step": [7], "one sequence": [1] * 7}
+RISING_AGAIN = [3, 1, 3]
+"""batch_sizes of seven rows that pad_packed_sequence counts more sequences down by than there are."""
+WRONG_LENGTHS = {
+    "beyond the steps": [6, 3, 1],
+    "far beyond the steps": [50, 3, 1],
+    "one too few": [5, 3],
+    "one too many": [5, 3, 2, 1],
+    "none": [],
+    "zero": [5, 3, 0],
+    "negative": [5, 3, -1],
+}
+"""Lengths that cannot be those of three sequences, padded to five steps."""
 DISORDERED = {
     "one row twice": ([0, 0, 2], [0, 1, 2]),
     "one row for all": ([0, 1, 2], [0, 0, 0]),
@@ -395,6 +407,27 @@ def packed_rows(sizes: list[int], *, bidirectional: bool) -> Attempt:
         return Attempt(id, keywords=keywords, call=(seven_rows(sizes),))
     twin = Attempt("", keywords=keywords, call=(seven_rows([3, 2, 1, 1]),))
     return wrong(id, twin, call=(seven_rows(sizes),), apart=True)
+
+
+def packed_by(lengths: list[int], *, ordered: bool) -> Attempt:
+    """A call with three sequences, padded to five steps, that are packed by these lengths."""
+
+    def packed(given: list[int]) -> tuple[Torch]:
+        told = Torch("tensor", (given,), "int64")
+        return (Torch("pack_padded_sequence", (ones(5, 3, 3), told, False, ordered)),)
+
+    twin = Attempt("", (3, 4), call=packed([5, 3, 1]))
+    id = f"lengths-{'sorted' if ordered else 'unsorted'}-{','.join(map(str, lengths))}"
+    return wrong(id, twin, call=packed(lengths), apart=True)
+
+
+NUMPY_SIZES = ("int64", "int32", "uint8")
+
+
+def numpy_size(argument: str, dtype: str) -> Attempt:
+    """A layer one of whose sizes is NumPy's integer, and a call of it."""
+    keywords = {**PLAIN, argument: np.dtype(dtype).type(CONSTRUCTOR[argument])}
+    return Attempt(f"numpy-{argument}-{dtype}", keywords=keywords, call=CALL)
 
 
 def disordered(order: list[int], back: list[int]) -> Attempt:

@@ -238,7 +238,13 @@ for _copy in COPIES:
     SINGLE[_copy + ", the copy changed"] = [with_a_copy(KEPT[_copy], change="copy", ask="original")]
     SINGLE[_copy + ", the original changed"] = [with_a_copy(KEPT[_copy], change="original", ask="copy")]
     SINGLE[_copy + ", and the original changed"] = [with_a_copy(KEPT[_copy], "original", "original")]
-DEEDS = dict(LAWFUL, **SINGLE)
+SET = {
+    "set nonlinearity": [lambda m: setattr(m, "nonlinearity", "relu")],
+    "set dropout": [lambda m: setattr(m, "dropout", 1.0)],
+    "set batch_first": [lambda m: setattr(m, "batch_first", True)],
+}
+"""Options that are set on a layer that was built with others."""
+DEEDS = dict(LAWFUL, **dict(SINGLE, **SET))
 """Every deed of the module itself."""
 
 

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 
 import pytest
 
-from rnn_spec.questions.attempts import NEGATIVES, SIGNATURE, SURPLUS, constructing
+from rnn_spec.judge.refused import is_a, says
+from rnn_spec.questions.attempts import (
+    NEGATIVES,
+    NUMPY_SIZES,
+    SIGNATURE,
+    SIZES,
+    SURPLUS,
+    constructing,
+    numpy_size,
+)
+from rnn_spec.questions.attempts import PLAIN as PLAIN_SIZES
 from rnn_spec.questions.records import Torch
 from rnn_spec.suite.marks import clause
 
@@ -159,6 +170,25 @@ def test_attributes_have_the_type_of_the_argument(argument, check):
 
     found = shown[argument].type if argument in shown else None
     check.equal(f"the type of {argument}", found, type(OTHERS[argument]).__name__)
+
+
+@clause("ERR-10")
+@pytest.mark.parametrize("dtype", NUMPY_SIZES)
+@pytest.mark.parametrize("argument", SIZES)
+def test_a_size_of_numpy_is_the_integer_or_a_type_error(argument, dtype, check):
+    """A size that is NumPy's integer is refused by name with a TypeError, or makes the integer's layer."""
+    found = check.attempt(numpy_size(argument, dtype))
+    plain = check.attempt(
+        replace(numpy_size(argument, dtype), id=f"numpy-{argument}~int", keywords=PLAIN_SIZES)
+    )
+
+    if found.error:
+        check.holds(found.error.phase == "construct", f"refused in {found.error.phase}: {found.error}")
+        is_a(check, found.error, "TypeError")
+        says(check, found.error, **{f"name {argument}": rf"\b{argument}\b"})
+    else:
+        check.equal("the parameters", found.attempted.parameters, plain.attempted.parameters)
+        check.equal("the shapes of the results", found.attempted.results, plain.attempted.results)
 
 
 @clause("ARG-07")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -10,21 +13,25 @@ import pytest
 from rnn_spec.judge import chance
 from rnn_spec.judge.laws import derive, eye, furnish
 from rnn_spec.judge.module import PACKINGS, Module, by_hand, numbers
-from rnn_spec.judge.refused import answer
+from rnn_spec.judge.refused import answer, claimed
 from rnn_spec.questions import reveal
 from rnn_spec.questions.attempts import (
     DISORDERED,
     MALFORMED,
+    RISING_AGAIN,
     WELL_FORMED,
     WRONG_AXES,
+    WRONG_LENGTHS,
     WRONG_STATES,
     disordered,
+    packed_by,
     packed_rows,
     packed_state,
     wrong_state,
 )  # fmt: skip
 from rnn_spec.questions.ragged import PATTERNS, alive, alone, ragged
 from rnn_spec.suite.marks import clause, every, named, standard
+from rnn_spec.torch.attempted import apart
 
 LAWS = (
     "small-L1-tanh-float32",
@@ -547,6 +554,32 @@ def test_malformed_batch_sizes_are_refused(case, wrong, bidirectional, check):
     check.holds(error, f"batch_sizes {MALFORMED[wrong]} are accepted for 7 rows of data")
 
 
+@clause("PCK-14")
+@pytest.mark.parametrize("wrong", [*MALFORMED, "rising again"])
+def test_malformed_batch_sizes_are_not_padded(wrong, check):
+    """pad_packed_sequence refuses batch_sizes that cannot be, in a process of its own, which survives it."""
+    _, torch = check.module_class()
+    sizes = MALFORMED.get(wrong, RISING_AGAIN)
+
+    died = padding_many_times(torch, WELL_FORMED["the same rows"])
+    check.holds(died == "taken", f"the valid batch_sizes: {died}")
+    came = padding_many_times(torch, sizes)
+
+    check.holds(came == "refused", f"pad_packed_sequence of batch_sizes {sizes} for 7 rows: {came}")
+
+
+@clause("PCK-14")
+@order
+@pytest.mark.parametrize("wrong", WRONG_LENGTHS)
+def test_wrong_lengths_are_refused(wrong, pattern, check):
+    """Lengths that cannot be those of the padded input are refused, by whatever packs or by the layer."""
+    claimed(check, "lengths")
+
+    error = answer(check, packed_by(WRONG_LENGTHS[wrong], ordered=pattern == "sorted")).error
+
+    check.holds(error, f"lengths {WRONG_LENGTHS[wrong]} are accepted for 3 sequences of 5 steps")
+
+
 @clause("PCK-15")
 @pytest.mark.parametrize("wrong", DISORDERED)
 @named("small-L1-tanh-float32")
@@ -606,6 +639,26 @@ def given(module):
 def listed(field):
     """A field of a PackedSequence as a list, or None."""
     return None if field is None else field.tolist()
+
+
+def padding_many_times(torch, sizes):
+    """What comes of pad_packed_sequence of seven rows in a forked process: taken, refused, or how it died."""
+    made, pad = torch.nn.utils.rnn.PackedSequence, torch.nn.utils.rnn.pad_packed_sequence
+
+    def act():
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where the C library says what it dies of
+        packed = made(torch.ones(7, 2), torch.tensor(sizes, dtype=torch.int64))
+        try:
+            for _ in range(100):  # what is written past an end may be noticed later
+                pad(packed)
+        except Exception:  # whatever it raises
+            return {"came": "refused"}
+        return {"came": "taken"}
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of threads beside the fork
+        told = json.loads(apart(act))
+    return told.get("came") or told["error"]["message"]
 
 
 def answered(check, attempt):

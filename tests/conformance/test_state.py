@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -447,3 +449,26 @@ def moved(check, case, leaves, dtype, device="cpu"):
 def close(check, name, got, expected):
     """Two arrays of numbers that were computed in float64 from each other agree to half its digits."""
     check.holds(np.abs(got - expected).max() < 2**-26, f"{name}: got {got}, expected {expected}")
+
+
+# -- options that are set afterwards ------------------------------------------------------------
+
+SET = {
+    "nonlinearity": {"nonlinearity": "relu"}, "dropout": {"dropout": 1.0},
+    "batch_first": {"batch_first": True},
+}  # fmt: skip
+
+
+@clause("ARG-06")
+@pytest.mark.parametrize("option", SET)
+@named("square-L2-tanh-train-float64")
+def test_an_option_that_is_set_is_in_force(case, option, check):
+    """An option that is set on a built layer is what the next call goes by, or cannot be set."""
+    case = case.derive("square", h_0=None, cotangents=None)
+    like = case.derive(f"built with {option}", config=replace(case.config, **SET[option]))
+    changed = done(case, f"set {option}")
+
+    found = check.session.answer(check.claimed(changed))
+
+    if found.error is None or found.error.phase != "deed":
+        answers(check, changed, like)
