@@ -22,6 +22,7 @@ from rnn_spec.spec.model import RNN
 from rnn_spec.subjects.spec import SpecSubject
 
 Weights = list[Tensor]
+NUMPYS = (np.int64, np.int32, np.uint8)
 
 
 def is_real(x: Any) -> bool:
@@ -59,7 +60,7 @@ class Kernel:
         self.otherwise = self.chooses(input, training, p, batch_first)
         if not steps:
             raise RuntimeError("the sequence length is 0, and has to be 1 or more")
-        if type(both) is not bool or type(layers) is not int or any(w is None for w in weights):
+        if type(both) is not bool or type(layers) not in (int, *NUMPYS) or any(w is None for w in weights):
             raise TypeError(
                 f"num_layers must be an int and bidirectional must be bool: got {layers!r}, a "
                 f"{type(layers).__name__}, {both!r}, a {type(both).__name__}, and weights"
