@@ -41,8 +41,8 @@ class Kernel:
     def __call__(self, *given: Any) -> tuple[Tensor, Tensor]:
         """What torch._VF.rnn_tanh takes: input, perhaps batch_sizes, hx, weights, and the options."""
         if not torch.is_autocast_enabled("cpu"):
-            tensors = [x for each in given for x in (each if isinstance(each, list) else [each])]
-            if len(found := {x.dtype for x in tensors if is_real(x)}) > 1:
+            hx, weights = given[1:3] if isinstance(given[2], list) else given[2:4]
+            if len(found := {x.dtype for x in (given[0], hx, *weights) if isinstance(x, Tensor)}) > 1:
                 raise RuntimeError(f"one dtype is due, and there are {found}")
             return self.run(*given)
         own = each_real(given, lambda x: x.to(torch.get_autocast_dtype("cpu")))
