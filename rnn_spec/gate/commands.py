@@ -15,6 +15,8 @@ from rnn_spec.gate import model as models
 from rnn_spec.gate.compare import VERDICTS
 from rnn_spec.gate.recording import RecordingError
 from rnn_spec.gate.run import Options, run
+from rnn_spec.report import gated
+from rnn_spec.report.page import page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,10 +85,12 @@ def _verdicts(_: click.Context, __: click.Parameter, value: str) -> list[str]:
 @click.option("--fresh", is_flag=True, help="Record anew, and not from what was kept.")
 @click.option("--markdown", type=FILE, help="Add the report to this file as Markdown, for a step summary.")
 @click.option("--json", "json_file", type=FILE, help="Write the whole result to this file as JSON.")
+@click.option("--page", "page_file", type=FILE, help="Write the report to this file as a page, to be opened.")
 @click.option("--annotate", is_flag=True, help="Print an annotation for GitHub for each change.")
 def gate(
     markdown: Path | None,
     json_file: Path | None,
+    page_file: Path | None,
     write_accepted: Path | None,
     annotate: bool,
     everything: bool,
@@ -122,7 +126,7 @@ def gate(
         raise click.UsageError(f"{idle[0]} is about a --model, and none is given")
     if report.YOURS in options.fail_on and not (options.code or options.model):
         raise click.UsageError("--fail-on yours needs your --code, or your --model")
-    to_be_written(markdown, json_file, write_accepted)
+    to_be_written(markdown, json_file, page_file, write_accepted)
     err = Console(stderr=True)
 
     def say(line: str) -> None:
@@ -135,6 +139,8 @@ def gate(
             report.write(markdown, report.markdown(result))
         if json_file:
             report.put(json_file, report.as_json(result) + "\n")
+        if page_file:
+            report.put(page_file, page([], gated.of(report.as_json(result).encode()), None))
         if write_accepted:
             failing = [cause for cause in result.causes if cause.fails]
             text = accepted.written(failing, result.source.version, result.target.version)

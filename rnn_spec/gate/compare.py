@@ -110,7 +110,9 @@ def compare(a: Recording, b: Recording, experiments: Mapping[str, Asks]) -> list
     What needs a package that a side lacks is not compared: it would be told as torch's change.
     """
     facts = [
-        (id, *pair) for id, *pair in _differing(a.experiments, b.experiments) if not any(map(package, pair))
+        (id, *pair)
+        for id, *pair in _differing(_spelt(a.experiments, experiments), _spelt(b.experiments, experiments))
+        if not any(map(package, pair))
     ]
     found = [
         *(_fact(id, experiments.get(id), *pair) for id, *pair in facts),
@@ -124,6 +126,16 @@ def compare(a: Recording, b: Recording, experiments: Mapping[str, Asks]) -> list
         return order.index(change.verdict), of, change.id != change.clause, _natural(change.id)
 
     return sorted(found, key=place)
+
+
+def _spelt(facts: Mapping[str, Fact], experiments: Mapping[str, Asks]) -> Mapping[str, Fact]:
+    """The facts, annotations in one spelling."""
+    told = {
+        id: msgspec.structs.replace(fact, value={k: signatures.spelt(v) for k, v in fact.value.items()})
+        for id, fact in facts.items()
+        if id in experiments and experiments[id].kind == "annotation" and isinstance(fact.value, dict)
+    }
+    return {**facts, **told}
 
 
 def _answers(a: Recording, b: Recording) -> Iterator[Change]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from rnn_spec import files
+from rnn_spec.gate import causes as by_cause
 from rnn_spec.gate.archive import value_at
 from rnn_spec.gate.compare import VERDICTS, Change, compare, difference, said
 from rnn_spec.judge.known import matches
@@ -160,7 +161,7 @@ def document(archive: Archive) -> str:
 
 
 def brief(archive: Archive, before: str, release: str, found: list[Change]) -> Iterator[str]:
-    """What mattered in a release: clauses that newly hold or fail, then what else changed, gravest first."""
+    """What mattered in a release: clauses that newly hold or fail, then what else changed, by its causes."""
     then, now = (archive.recording(r).clauses for r in (before, release))
     both = [id for id in clauses() if id in then and id in now]
     for title, ids in (
@@ -169,24 +170,26 @@ def brief(archive: Archive, before: str, release: str, found: list[Change]) -> I
     ):
         if ids:
             yield f"- {title}: {', '.join(ids)}."
-    alike: dict[str, list[Change]] = {}
-    for change in sorted(found, key=lambda c: list(VERDICTS).index(c.verdict)):
-        if change.verdict in MATTERS and not change.better and change.id != change.clause:
-            alike.setdefault(outcome(change), []).append(change)
-    told = [*alike.values()]
-    for same in told[:TOLD]:
-        said = re.sub("now accepted: .*", "now accepted", outcome(same[0]))
-        said = textwrap.shorten(said, LONGEST, placeholder=" ...")
-        more = f" and {len(same) - 1} more" if len(same) > 1 else ""
-        yield f"- `{same[0].id}`{more}: {escaped(said)} {_linked(same)}".rstrip()
+    told = [cause for cause in by_cause.causes(by_cause.named(found), matters) if cause.fails]
+    of = {change.id: change for change in found}
+    for cause in told[:TOLD]:
+        said = cause.line.removeprefix("case ").removeprefix(f"{cause.changes[0]}: ")
+        said = re.sub("now accepted: .*", "now accepted", said)
+        said = escaped(textwrap.shorten(said, LONGEST, placeholder=" ..."))
+        yield f"- `{by_cause.ids(cause)}`: {said} {_linked(of[id] for id in cause.changes)}".rstrip()
     if (left := len(told) - TOLD) > 0:
         yield f"- And {left} more of the same weight."
     counts = Counter(change.verdict for change in found)
     counted = ", ".join(f"{verdict} {counts[verdict]}" for verdict in VERDICTS if counts[verdict])
     yield f"- All of it: {counted}." if counted else "- Nothing changed."
-    shown = {change.id for same in told[:TOLD] for change in same}
+    shown = {id for cause in told[:TOLD] for id in cause.changes}
     if urls := _linked(change for change in found if change.id not in shown):
         yield f"- More of it came of {urls}."
+
+
+def matters(change: Change) -> bool:
+    """Whether the document tells of it: of a clause's own standing it tells elsewhere."""
+    return change.verdict in MATTERS and not change.better and change.id != change.clause
 
 
 def _linked(found: Iterable[Change]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 KEYWORD = "(keyword) "
+OPTIONAL, UNION = "Optional", "Union"
 
 
 class Argument(NamedTuple):
@@ -68,3 +69,39 @@ def compare(before: list[str], after: list[str]) -> Told:
     looser = [n for n in was if now[n].optional and not was[n].optional]
     parts = [f"takes {n}, too" for n in new] + [f"{n} need not be given" for n in looser]
     return Told(", ".join(parts) or "is written another way", adds=True)
+
+
+# -- annotations ------------------------------------------------------------------------------------
+
+
+def spelt(annotation: str) -> str:
+    """An annotation in one spelling: Optional and Union, however deep, with bars, their members in order.
+
+    What differs in spelling alone changes nothing for whoever runs a type checker.
+    """
+    members = [_spelt(member) for member in split(annotation, "|")]
+    flat = dict.fromkeys(part for member in members for part in split(member, "|"))
+    return " | ".join(sorted(flat, key=lambda part: (part == "None", part)))
+
+
+def _spelt(member: str) -> str:
+    """One member of a union."""
+    name, bracket, rest = member.partition("[")
+    if not bracket or not rest.endswith("]"):
+        return member
+    inner = [spelt(part) for part in split(rest[:-1], ",")]
+    if name == OPTIONAL:
+        return spelt(" | ".join([*inner, "None"]))
+    return spelt(" | ".join(inner)) if name == UNION else f"{name}[{', '.join(inner)}]"
+
+
+def split(text: str, mark: str) -> list[str]:
+    """The parts between a mark that stands in no brackets."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "[") - (letter == "]")
+        if letter == mark and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]

@@ -94,8 +94,13 @@ SECTIONS = (
 
 def read(path: Path) -> Gated:
     """The result in a file; OSError, or ResultsError with a sentence."""
+    return of(path.read_bytes(), path)
+
+
+def of(text: bytes, path: Path | str = "this") -> Gated:
+    """The result that a JSON text is; ResultsError with a sentence, in which `path` stands for it."""
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Gated)
+        found = msgspec.json.decode(text, type=Gated)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise ResultsError(f"{path} is not what `rnn-spec gate --json` writes: {e}") from e
     if not found.causes:  # an earlier gate's: each change is a cause of its own

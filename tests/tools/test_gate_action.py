@@ -122,3 +122,30 @@ def test_the_actions_options_of_a_model_are_words_as_a_shell_reads_them(tmp_path
     words = ["--prefix", "my encoder", "--nonlinearity", "tanh", "$(touch", "pwned)"]
     assert "\n".join(words) in done.stdout
     assert not (tmp_path / "pwned").exists()
+
+
+def test_what_is_kept_is_found_by_all_that_decides_what_it_holds(tmp_path: Path) -> None:
+    """The same sides, Python and pip settings have one key; another of any of them has another."""
+    (step,) = [s for s in read(ACTION)["runs"]["steps"] if s.get("id") == "holds"]
+    (kept,) = [s for s in read(ACTION)["runs"]["steps"] if s.get("uses", "").startswith("actions/cache@")]
+    (tmp_path / "python").write_text('#!/bin/sh\necho "$IDENTITY"\n')
+    (tmp_path / "python").chmod(0o755)
+
+    def key(pin: str = "torch==2.2.2", **other: str) -> str:
+        (tmp_path / "requirements.txt").write_text(f"{pin}\n")
+        out = tmp_path / "out"
+        out.write_text("")
+        env = os.environ | {
+            "SIDE_FROM": "requirements.txt", "SIDE_TO": "2.3.1", "PYTHON": str(tmp_path / "python"),
+            "GITHUB_ACTION_PATH": str(ACTION.parent), "GITHUB_OUTPUT": str(out), "IDENTITY": "3.11.7",
+        } | other  # fmt: skip
+        command = ["bash", "-eo", "pipefail", "-c", step["run"]]
+        subprocess.run(command, cwd=tmp_path, env=env, check=True)
+        return out.read_text()
+
+    others = [key("torch==2.2.1"), key(SIDE_TO="2.4.1"), key(PIP_EXTRA_INDEX_URL="x"), key(IDENTITY="3.12")]
+
+    assert re.fullmatch(r"key=[0-9a-f]{64}\n", key())
+    assert key() == key()
+    assert len({key(), *others}) == 1 + len(others)
+    assert kept["with"]["key"].endswith("${{ steps.holds.outputs.key }}")

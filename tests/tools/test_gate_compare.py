@@ -412,3 +412,38 @@ def test_a_wrong_file_of_accepted_changes_is_refused_in_a_sentence(
         accepted.read(tmp_path / "a.toml")
 
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ("Optional[dict[str, Any]]", "dict[str, Any] | None"),
+        ("Union[Tensor, list[Tensor]]", "list[Tensor] | Tensor"),
+        ("Optional[Union[str, tuple[int, Optional[int]]]]", "tuple[int, int | None] | str | None"),
+        (
+            "Union[Callable[[Tensor, str], Tensor], str, None]",
+            "Optional[str | Callable[[Tensor, str], Tensor]]",
+        ),
+        ("int", "int"),
+        ("", ""),
+    ],
+)
+def test_an_annotation_in_another_spelling_is_no_change(was: str, now: str) -> None:
+    """Optional and Union, however deep, and the order of a union's members."""
+    id = "annotation/load"
+    a, b, other = (
+        recording(experiments={id: Fact({"f": text})}) for text in (was, now, "dict[str, list[Any]] | None")
+    )
+
+    assert compare(a, b, experiments.EXPERIMENTS) == compare(b, a, experiments.EXPERIMENTS) == []
+    (change,) = compare(a, other, experiments.EXPERIMENTS)
+    assert change.verdict == "wording"
+
+
+@pytest.mark.parametrize("text", ["Optional[int", "list]]", "a | | b", "[", "Literal['a', 'b']"])
+def test_an_annotation_that_is_odd_is_left_as_it_is_told(text: str) -> None:
+    """It is compared, and nothing raises."""
+    a, b = (recording(experiments={"annotation/load": Fact({"f": x})}) for x in (text, text + "x"))
+
+    assert compare(a, a, experiments.EXPERIMENTS) == []
+    assert len(compare(a, b, experiments.EXPERIMENTS)) == 1
