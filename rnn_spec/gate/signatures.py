@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 KEYWORD = "(keyword) "
 OPTIONAL, UNION = "Optional", "Union"
+SPELLINGS = (f"{OPTIONAL}[", f"{UNION}[", " | ")
+"""What an annotation has of which there is another spelling."""
 
 
 class Argument(NamedTuple):
@@ -74,13 +76,20 @@ def compare(before: list[str], after: list[str]) -> Told:
 # -- annotations ------------------------------------------------------------------------------------
 
 
-def spelt(annotation: str) -> str:
+def spelt(annotation: object) -> object:
     """An annotation in one spelling: Optional and Union, however deep, with bars, their members in order.
 
     What differs in spelling alone changes nothing for whoever runs a type checker.
     """
-    members = [_spelt(member) for member in split(annotation, "|")]
-    flat = dict.fromkeys(part for member in members for part in split(member, "|"))
+    if isinstance(annotation, str) and any(word in annotation for word in SPELLINGS):
+        return _union([annotation])
+    return annotation
+
+
+def _union(members: list[str]) -> str:
+    """The members, those that are unions themselves told apart."""
+    parts = [_spelt(part) for member in members for part in split(member, "|")]
+    flat = dict.fromkeys(part for spelling in parts for part in split(spelling, "|"))
     return " | ".join(sorted(flat, key=lambda part: (part == "None", part)))
 
 
@@ -89,10 +98,10 @@ def _spelt(member: str) -> str:
     name, bracket, rest = member.partition("[")
     if not bracket or not rest.endswith("]"):
         return member
-    inner = [spelt(part) for part in split(rest[:-1], ",")]
+    inner = split(rest[:-1], ",")
     if name == OPTIONAL:
-        return spelt(" | ".join([*inner, "None"]))
-    return spelt(" | ".join(inner)) if name == UNION else f"{name}[{', '.join(inner)}]"
+        return _union([*inner, "None"])
+    return _union(inner) if name == UNION else f"{name}[{', '.join(_union([part]) for part in inner)}]"
 
 
 def split(text: str, mark: str) -> list[str]:
