@@ -298,7 +298,7 @@ def by_call(refused, twin, cls, device):
     found = {
         "drew": drew,
         "recorded": recorded,
-        "mode": any(mode_after(refused, twin, cls, device, mode) is not mode for mode in (True, False)),
+        "mode": any(mode_after(layer, refused, mode) is not mode for mode in (True, False)),
         "objects": [n for n in list(before) + list(after) if after.get(n) is not before.get(n, [0])[0]],
         "bits": [n for n in kept if not same(bits(after[n]), before[n][1])],
         "gradients": [n for n in kept if (after[n].requires_grad, after[n].grad) != before[n][2:]],
@@ -311,11 +311,13 @@ def by_call(refused, twin, cls, device):
     return dict(found, differs=[n for n, x, y in zip(names, first, second) if not same(x, y)])
 
 
-def mode_after(refused, twin, cls, device, mode):
-    """The mode of a new layer of the twin's that was in this one when it refused the call."""
-    layer = Made(twin.a, cls, device).layers[-1].train(mode)
+def mode_after(layer, refused, mode):
+    """The mode of the layer that was in this one when it refused the call."""
+    layer.train(mode)
     refuse(layer, refused)
-    return layer.training
+    now = layer.training
+    layer.eval()
+    return now
 
 
 def refuse(layer, refused):
