@@ -226,6 +226,14 @@ def changed(case: Case) -> bool:
     return any(deed not in WAYS for deed in case.deeds)
 
 
+def settled(case: Case) -> bool:
+    """Whether something was done to the layer, and its parameters can be shown as the call saw them.
+
+    In training mode spectral_norm estimates anew whenever the weight is read, to be shown, too.
+    """
+    return changed(case) and not (case.training and "spectral_norm" in case.deeds)
+
+
 def asked_plainly(case: Case) -> bool:
     """Whether the answer is that of the case's own parameters, and every gradient is to arrive."""
     return not changed(case)
@@ -255,7 +263,7 @@ def axes_of(case: Case) -> tuple[int, int]:
 
 PLAIN = {
     "numbers": Aspect(numbers, asked_plainly, spoken_of),
-    "state": Aspect(state, changed, obeyed, done),
+    "state": Aspect(state, settled, obeyed, done),
     "steps": Aspect(steps, walked, always("REC-05")),
     "facts": Aspect(facts, lambda case: asked_plainly(case) and not case.route, told),
     "earlier": Aspect(earlier, shown_earlier, always("DET-03")),

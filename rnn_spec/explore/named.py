@@ -14,6 +14,7 @@ from rnn_spec.judge.session import Session
 from rnn_spec.lineup.faulty import faulty, faulty_module
 from rnn_spec.lineup.suspects import Right, Suspect, differences, farthest
 from rnn_spec.questions.records import Attempt
+from rnn_spec.torch.eager import TorchSubject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,8 @@ def sentences(find: Find, subject: Subject) -> list[str]:
         if not answered or answered[0].conforms:
             return []
         ways = bool(find.case.deeds)  # which a module has, and the spec has not
+        if ways and answers(TorchSubject(), answered):  # so would every fault that shows elsewhere
+            return ["torch.nn.RNN, without a fault, answers so, too"]
         found = [f for f in faults if (f.of == MODULE) == ways and reproduces(f, answered, right)]
     if not found:
         return ["behaves like no named fault"]
@@ -68,10 +71,15 @@ def reproduces(fault: Fault, answered: list[Answered], right: Right) -> bool:
     try:
         if fault.of != MODULE:
             return all(map(Suspect((fault,), right).fits, answered))
-        other = Session(faulty_module(fault))
-        return all(farthest(differences(a, other.answer(a.case), ())) <= 1 for a in answered)
+        return answers(faulty_module(fault), answered)
     except Exception:  # a fault may not be able to answer what was found
         return False
+
+
+def answers(subject: Subject, answered: list[Answered]) -> bool:
+    """Whether another subject gives all answers."""
+    other = Session(subject)
+    return all(farthest(differences(a, other.answer(a.case), ())) <= 1 for a in answered)
 
 
 def beside(case: Case) -> Iterator[Case]:

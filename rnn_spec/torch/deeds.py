@@ -194,8 +194,8 @@ def pruned_hh(m):
 
 
 def zero_grad(m):
-    """Call, go back, and forget the gradients."""
-    m(ones(m, 2, 3))[0].sum().backward()
+    """Call, go back (to the input, where every parameter is frozen), and forget the gradients."""
+    m(ones(m, 2, 3).requires_grad_())[0].sum().backward()
     m.zero_grad()
 
 

@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -18,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from rnn_spec.cli import main
-from rnn_spec.explore import draw, judged, places, plans
+from rnn_spec.explore import draw, judged, named, places, plans
 from rnn_spec.explore.plans import Plan
 from rnn_spec.explore.search import Search, crowd, edit, lives
 from rnn_spec.faults import FAULTS, PLACES
@@ -235,6 +236,34 @@ def test_torch_gets_wrong_there_what_is_known(maker: object) -> None:
 
     assert run.finds == []
     assert run.known or maker is edit
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan(earlier=("frozen", "zero_grad")),
+        Plan(hidden_size=3, training=True, earlier=("spectral_norm",)),
+    ],
+    ids=str,
+)
+def test_what_half_an_hour_found_wrong_with_torch_and_was_not(plan: Plan) -> None:
+    """A frozen layer has nothing to go back to but its input; a weight that is estimated anew is another."""
+    pytest.importorskip("torch")
+
+    assert judged.find(Session(load("torch")), plan.case()) is None
+
+
+def test_what_torch_does_as_well_is_no_named_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where torch itself answers so, every fault that shows elsewhere would: none is named."""
+    pytest.importorskip("torch")
+    subject, plan = load("torch"), Plan(hidden_size=3, training=True, earlier=("spectral_norm",))
+    every = replace(judged.ASPECTS["state"], of=judged.changed)
+    monkeypatch.setitem(judged.ASPECTS, "state", every)
+
+    found = judged.find(Session(subject), plan.case(), "state")
+
+    assert found is not None
+    assert named.sentences(found, subject) == ["torch.nn.RNN, without a fault, answers so, too"]
 
 
 def test_an_attempt_that_is_found_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
