@@ -120,6 +120,7 @@ def on_record(processes: int, whole: bool) -> int:
             broken |= bool(row.broken)
     if broken:
         raise CouldNotRun(f"a check broke on a fault: {path.name} is left as it was")
+    new = new.only(FAULTS, new.checks, new.of)  # in their order
     files.write(path, new.encoded())
     found = [new.row(FAULTS[name], suite) for name in new.failed]
     matrix.conclude(found, console, {trial.test for trial in suite})

@@ -253,6 +253,20 @@ def test_what_half_an_hour_found_wrong_with_torch_and_was_not(plan: Plan) -> Non
     assert judged.find(Session(load("torch")), plan.case()) is None
 
 
+def test_what_swapping_refuses_of_a_shallow_copy_is_known() -> None:
+    """The copied layer holds the weak references for which a state_dict cannot be loaded, either."""
+    torch = pytest.importorskip("torch")
+    subject = load("torch")
+    if not hasattr(torch.__future__, "set_swap_module_params_on_conversion"):
+        pytest.skip("there is no swapping in this torch")
+    known = Expected.of(subject, version_of(subject, "torch"))
+
+    found = judged.find(Session(subject), Plan(earlier=("copy", "moved by swapping")).case())
+
+    assert found is not None
+    assert [known.settle(id, found.difference)[0] for id in found.known_by].count("known") == 1
+
+
 def test_what_torch_does_as_well_is_no_named_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where torch itself answers so, every fault that shows elsewhere would: none is named."""
     pytest.importorskip("torch")
