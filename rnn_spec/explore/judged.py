@@ -216,7 +216,7 @@ def obeyed(case: Case, array: str) -> Iterator[str]:
 
 
 def done(case: Case) -> tuple[str, ...]:
-    """The check of each deed that is done to the layer; swapping is refused after a shallow copy for one cause.
+    """The check of each deed done to the layer; after a shallow copy swapping is refused as loading is.
 
     The copied layer holds its weak references, whatever becomes of the copy's.
     """
