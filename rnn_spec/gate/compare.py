@@ -11,7 +11,7 @@ import msgspec
 
 from rnn_spec.gate import signatures
 from rnn_spec.gate.recording import Arrays, Bits, Fact, Question, Raised, Recording, Standing, Warned
-from rnn_spec.judge.known import expected_of
+from rnn_spec.judge.known import expected_of, matches
 from rnn_spec.questions.product import Recipe
 from rnn_spec.spec.catalogue import clauses
 
@@ -117,7 +117,10 @@ def compare(a: Recording, b: Recording, experiments: Mapping[str, Asks]) -> list
     found = [
         *(_fact(id, experiments.get(id), *pair) for id, *pair in facts),
         *(_toward(c, a, b) for c in _answers(a, b)),
-        *(_clause(id, b.header.version, *pair) for id, *pair in _differing(a.clauses, b.clauses)),
+        *(
+            _clause(id, (a.header.version, b.header.version), *pair)
+            for id, *pair in _differing(a.clauses, b.clauses)
+        ),
     ]
     order = list(VERDICTS)
 
@@ -489,7 +492,7 @@ def _random(id: str) -> bool:
 # -- clauses ----------------------------------------------------------------------------------------
 
 
-def _clause(id: str, version: str, a: Standing | None, b: Standing | None) -> Change:
+def _clause(id: str, versions: tuple[str, str], a: Standing | None, b: Standing | None) -> Change:
     text = (clauses()[id].text if id in clauses() else id).rstrip(".")
     if a is None or b is None:
         told = b or a or Standing()
@@ -497,8 +500,9 @@ def _clause(id: str, version: str, a: Standing | None, b: Standing | None) -> Ch
         says = f"was not asked, now {says}" if a is None else f"{says}, is not asked any more"
         return Change("conformance", id, text, says, id, better=True)
     failed, fails = set(a.failed), set(b.failed)
-    newly, first = sorted(fails - failed - a.open), sorted((fails - failed) & a.open)
-    mended, lost = sorted(failed - fails - b.open), sorted(b.open - a.open)
+    added = _added(fails - failed - a.open, versions[0], a, b)
+    newly, first = sorted(fails - failed - a.open - added), sorted((fails - failed) & a.open | added)
+    mended, lost = sorted(failed - fails - b.open), _lost(a, b)
     parts = [
         (f"{_count(newly, 'newly fails', 'newly fail')}: {_named(newly)}", newly),
         (f"{_count(mended, 'no longer fails', 'no longer fail')}: {_named(mended)}", mended),
@@ -508,12 +512,28 @@ def _clause(id: str, version: str, a: Standing | None, b: Standing | None) -> Ch
         (f"{b.passed} checks pass, {a.passed} did", not (newly or mended or first or lost)),
     ]
     words = "; ".join(said for said, there in parts if there)
-    ours = [k for k in expected_of("torch", version) if "*" not in k.checks]
+    ours = [k for k in expected_of("torch", versions[1]) if "*" not in k.checks]
     reasons = {c: next((k for k in ours if k.expects(c)), None) for c in newly}
     advice = next((f"{k.happens} {k.issue}" for k in reasons.values() if k and all(reasons.values())), None)
     if advice is None and newly and id in clauses():
         advice = clauses()[id].leads_to
     return Change("conformance", id, text, words, id, advice, better=not (newly or lost))
+
+
+def _added(checks: set[str], version: str, a: Standing, b: Standing) -> set[str]:
+    """Those of these failing checks that are newer than the first side's record, and fail in its torch, too.
+
+    What it is known to get wrong says so: `Known.newer`, and whatever is known since unknown.
+    """
+    before = expected_of("torch", version) if b.owed > a.owed else []
+    newer = [pattern for k in before for pattern in (k.checks if k.since == "unknown" else k.newer)]
+    return {check for check in checks if any(matches(check, pattern) for pattern in newer)}
+
+
+def _lost(a: Standing, b: Standing) -> list[str]:
+    """The checks that were judged, and are not now; of what a larger suite has added, this is not known."""
+    grown = b.owed > a.owed and b.passed + len(b.failed) >= a.passed + len(a.failed)
+    return sorted(b.open & set(a.failed) if grown else b.open - a.open)
 
 
 def _why(standing: Standing, checks: list[str]) -> str:

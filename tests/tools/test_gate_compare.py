@@ -457,3 +457,45 @@ def test_an_annotation_that_is_odd_is_left_as_it_is_told(text: str) -> None:
 
     assert compare(a, a, experiments.EXPERIMENTS) == []
     assert len(compare(a, b, experiments.EXPERIMENTS)) == 1
+
+
+OLDER, LARGER = (
+    Standing(1),
+    Standing(1, ("test_state.py::test_an_option_that_is_set_is_in_force[x-nonlinearity]",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "better", "says"),
+    [
+        (OLDER, LARGER, True, "1 check fails that had not been judged: test_state.py::"),
+        (Standing(2), LARGER, False, "1 check newly fails: test_state.py::"),  # as many checks: it was asked
+        (
+            Standing(1),
+            Standing(1, ("t[1]",)),
+            False,
+            "1 check newly fails: t[1]",
+        ),  # nothing says that it is known
+        (Standing(1), Standing(1, (), {"why": ("t[1]",)}), True, "1 checks pass, 1 did"),
+        (
+            Standing(2),
+            Standing(1, (), {"why": ("t[1]", "t[2]")}),
+            False,
+            "2 checks are not judged any more: t[1]",
+        ),
+        (
+            Standing(1, ("t[1]",)),
+            Standing(2, (), {"why": ("t[1]",)}),
+            False,
+            "1 check is not judged any more: t[1]",
+        ),
+    ],
+)
+def test_a_check_that_is_newer_than_a_record_is_no_news_of_torch(
+    a: Standing, b: Standing, better: bool, says: str
+) -> None:
+    """What torch is known to fail in both releases has not newly failed where one record was not asked it."""
+    (change,) = compare(recording(clauses={"ARG-06": a}), recording(clauses={"ARG-06": b}), EXPERIMENTS)
+
+    assert change.better == better
+    assert says in change.says
