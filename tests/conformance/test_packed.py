@@ -32,7 +32,6 @@ from rnn_spec.questions.attempts import (
 )  # fmt: skip
 from rnn_spec.questions.ragged import PATTERNS, alive, alone, ragged
 from rnn_spec.suite.marks import clause, every, named, standard
-from rnn_spec.torch.attempted import apart
 
 LAWS = (
     "small-L1-tanh-float32",
@@ -654,6 +653,7 @@ def padding(torch, sizes):
 
 def padding_apart(torch, sizes):
     """The same of sizes that rise, in a forked process, which may die of them."""
+    from rnn_spec.torch.attempted import apart  # which imports torch: the suite is collected without it
 
     def act():
         faulthandler.disable()
