@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,8 @@ def verdicts(folder: Path, order: int, processes: int) -> list[Verdict]:
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    return Results.read(folder / "rnn-spec-results" / "results.json").verdicts
+    found = Results.read(folder / "rnn-spec-results" / "results.json").verdicts
+    return [replace(verdict, seconds=0.0) for verdict in found]  # of which no two runs take the same
 
 
 @pytest.mark.slow
