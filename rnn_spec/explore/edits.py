@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rnn_spec.explore import draw
 from rnn_spec.questions.attempts import wrong
 from rnn_spec.questions.records import DTYPES, Attempt, Torch
+from rnn_spec.questions.refusal import states
 from rnn_spec.spec.model import Config
 
 if TYPE_CHECKING:
@@ -67,8 +68,13 @@ class Edit:
     @property
     def h_0(self) -> tuple[int, ...]:
         """The right shape."""
-        rows = (self.batch,) if self.batched else ()
-        return (self.num_layers * (1 + self.bidirectional), *rows, self.hidden_size)
+        return states(self.config, self.input)
+
+    @property
+    def config(self) -> Config:
+        """The constructor's arguments."""
+        return Config(self.input_size, self.hidden_size, self.num_layers, bias=self.bias,
+                      batch_first=self.batch_first, bidirectional=self.bidirectional)  # fmt: skip
 
     @property
     def input(self) -> tuple[int, ...]:
@@ -107,10 +113,8 @@ class Edit:
 
     def attempt(self) -> Attempt:
         """The wrong attempt, with its valid twin."""
-        config = Config(self.input_size, self.hidden_size, self.num_layers, bias=self.bias,
-                        batch_first=self.batch_first, bidirectional=self.bidirectional)  # fmt: skip
         right = self.call(self.input, self.h_0, self.dtype, self.dtype)
-        twin = Attempt("", keywords=asdict(config), call=right, dtype=self.dtype)
+        twin = Attempt("", keywords=asdict(self.config), call=right, dtype=self.dtype)
         if self.what not in ARGUMENT:
             return wrong(str(self), twin, call=self.call(*self.wrong))
         values = NEGATIVE.get(self.what)

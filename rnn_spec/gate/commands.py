@@ -15,8 +15,6 @@ from rnn_spec.gate import model as models
 from rnn_spec.gate.compare import VERDICTS
 from rnn_spec.gate.recording import RecordingError
 from rnn_spec.gate.run import Options, run
-from rnn_spec.report import gated
-from rnn_spec.report.page import page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,6 +138,9 @@ def gate(
         if json_file:
             report.put(json_file, report.as_json(result) + "\n")
         if page_file:
+            from rnn_spec.report import gated
+            from rnn_spec.report.page import page
+
             report.put(page_file, page([], gated.of(report.as_json(result).encode()), None))
         if write_accepted:
             failing = [cause for cause in result.causes if cause.fails]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from rnn_spec.faults import FAULTS
 from rnn_spec.faults.base import MODULE
 from rnn_spec.lineup import record
+from rnn_spec.suite.planned import without_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -61,10 +62,10 @@ def likeliest(failed: Collection[str], asked: Collection[str]) -> list[Likeness]
     asked = set(asked) & set(on_record.checks)
     wrong = set(failed) & asked
     known = {FAULTS[name]: ids & asked for name, ids in on_record.failed.items() if name in FAULTS}
-    sizes = Counter(map(test, asked))
+    sizes = Counter(map(without_parameters, asked))
 
     def weight(checks: Collection[str]) -> float:
-        return sum(1 / sizes[test(check)] for check in checks)
+        return sum(1 / sizes[without_parameters(check)] for check in checks)
 
     def alike(own: frozenset[str], left: set[str]) -> float:
         share = weight(left & own) / weight(left | (own - wrong))
@@ -84,8 +85,3 @@ def likeliest(failed: Collection[str], asked: Collection[str]) -> list[Likeness]
         found.append(Likeness(named, len(own & wrong), len(wrong), len(own)))
         left -= own
     return found
-
-
-def test(check: str) -> str:
-    """A check's test."""
-    return check.partition("[")[0]

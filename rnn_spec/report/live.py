@@ -18,7 +18,7 @@ from rich.text import Text
 
 from rnn_spec.spec.catalogue import areas, clauses
 from rnn_spec.suite.launch import suite
-from rnn_spec.suite.planned import check_id
+from rnn_spec.suite.planned import check_id, without_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +63,7 @@ class Live:
         if self.owed or self.silent:
             return
         of = clause_of()
-        found = (of.get(check_id(id).partition("[")[0], "") for id in ids)
+        found = (of.get(without_parameters(check_id(id)), "") for id in ids)
         self.owed.update(clauses()[id].area for id in found if id)
         if self.lives and self.owed:
             columns = (

@@ -49,7 +49,7 @@ class Planned:
     @property
     def test(self) -> str:
         """The id without parameters."""
-        return self.id.partition("[")[0]
+        return without_parameters(self.id)
 
     def outcome(self, session: Session) -> Outcome:
         """Ask, and say what becomes of it: the one place where what a check raises is told apart."""
@@ -94,6 +94,11 @@ class Planned:
             self.function(**{name: values[name] for name in self.needs})
         except SystemExit as e:  # of the class under test, where a check calls that itself
             raise Nonconformity(f"raised SystemExit: {e.code}") from e
+
+
+def without_parameters(check: str) -> str:
+    """The test of a check, by its id: the id without parameters."""
+    return check.partition("[")[0]
 
 
 def check_id(nodeid: str) -> str:

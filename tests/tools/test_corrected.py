@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnn_spec.judge.session import Session
 from rnn_spec.lineup import record
 from rnn_spec.suite.collect import collect
-from rnn_spec.suite.planned import Planned
+from rnn_spec.suite.planned import Planned, without_parameters
 from rnn_spec.torch.eager import TorchSubject
 from rnn_spec.torch.routes import NEEDS
 
@@ -336,6 +336,6 @@ def test_a_check_of_torchs_own_functions_passes_and_fails(test: str, trials: lis
 
 def test_what_kills_no_named_fault_is_seen_to_fail_here(trials: list[Planned]) -> None:
     """The tests that fail on none of the faults of the matrix on record are those of this module."""
-    kills = {check.partition("[")[0] for failed in record.kept().failed.values() for check in failed}
+    kills = {without_parameters(check) for failed in record.kept().failed.values() for check in failed}
 
     assert {trial.test for trial in trials} - kills <= {*WRONG, *ROUTES, *DEVICE, *OWN}

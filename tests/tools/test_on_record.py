@@ -16,6 +16,7 @@ from rnn_spec.lineup.likeness import likeliest
 from rnn_spec.lineup.matrix import Row
 from rnn_spec.lineup.record import Record, places, ranges
 from rnn_spec.suite import collect as trials
+from rnn_spec.suite.planned import without_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -63,7 +64,7 @@ def test_a_fault_that_is_asked_anew_fails_what_is_on_record(
     name: str, kept: Record, suite: list[Planned], asking: matrix.Matrix
 ) -> None:
     """The checks of some tests that fail, and of some that do not, come out as they stand there."""
-    failing = dict.fromkeys(check.partition("[")[0] for check in sorted(kept.failed[name]))
+    failing = dict.fromkeys(map(without_parameters, sorted(kept.failed[name])))
     passing = dict.fromkeys(trial.test for trial in suite if trial.test not in failing)
     tests = {*list(failing)[:3], *list(passing)[::40]}
     ids = {trial.id for trial in suite if trial.test in tests}
@@ -205,7 +206,7 @@ def test_the_sentence_says_how_many_checks_are_shared(kept: Record) -> None:
 @pytest.mark.parametrize("name", ["w_hh-transposed", "h_0-ignored", "relu-softened", "lengths-ignored"])
 def test_wrong_numbers_are_like_no_fault_of_the_module(name: str, kept: Record, suite: list[Planned]) -> None:
     """Every check of the tests that wrong numbers fail, as a subject without a name would: none is named."""
-    failing = {check.partition("[")[0] for check in kept.failed[name]}
+    failing = set(map(without_parameters, kept.failed[name]))
 
     assert told([trial.id for trial in suite if trial.test in failing], kept.checks) == []
 
