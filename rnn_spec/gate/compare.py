@@ -422,10 +422,12 @@ def _case(id: str, a: Arrays | None, b: Arrays | None) -> Change:
     if a is None or b is None:
         said = "was not asked" if a is None else "is not asked any more"
         return Change("numerics", id, f"case {id}", said, better=True)
-    if a.absent != b.absent:
-        was, now = (f"absent ({x.absent})" if x.absent else "there" for x in (a, b))
-        verdict = "wording" if a.absent and b.absent else "behaviour"
-        return Change(verdict, id, f"case {id}", f"was {was}, now {now}", better=not (b.absent or b.error))
+    if (reasons := [_absent(x) for x in (a, b)])[0] != reasons[1]:
+        was, now = (f"absent ({why})" if why else "there" for why in reasons)
+        now += f", and raises {b.error.type}" if b.error else ""
+        verdict = "wording" if all(reasons) else "behaviour"
+        better = not reasons[1] or (bool(reasons[0]) and UNTOLD in reasons)
+        return Change(verdict, id, f"case {id}", f"was {was}, now {now}", better=better)
     if a.error != b.error:
         one, other = a.error, b.error
         same = one and other and (one.phase, one.type) == (other.phase, other.type)
@@ -453,6 +455,15 @@ def _case(id: str, a: Arrays | None, b: Arrays | None) -> Change:
     if verdict != "beyond" and not all(_within(x) and _within(y) for x, y in moved.values()):
         room += ", and nothing bounds all of them" if (after or 0) <= 1 else ", out of its bound before, too"
     return Change(verdict, id, f"case {id}", f"{names} moved; {room}", headroom=(before, after))
+
+
+UNTOLD = "the recording does not say why"
+"""Of what an rnn-spec recorded that kept no such reasons."""
+
+
+def _absent(arrays: Arrays) -> str:
+    """Why a torch cannot be asked a case; nothing where it can."""
+    return arrays.absent or ("" if arrays.arrays or arrays.error else UNTOLD)
 
 
 def _shape(bits: Bits | None) -> str:

@@ -301,6 +301,8 @@ def arrays(session: Session, case: Case) -> Arrays:
         observation = session.answer(case)
     except NotClaimed as e:
         return Arrays(absent=str(e))
+    if observation.unsupported:
+        return Arrays(absent=observation.unsupported)
     if (error := observation.error) is not None:
         message = experiments.clean(error.message)  # type: ignore[no-untyped-call]
         return Arrays(error=Error(error.phase, error.type, message))

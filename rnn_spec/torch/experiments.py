@@ -96,13 +96,25 @@ def takes(function, *names):
 
 # -- what comes out ---------------------------------------------------------------------------------
 
+OWN_FRAME = re.compile(
+    r"""[^"\s]*rnn_spec[/\\]torch[/\\]\w+\.py\(\d+\):\ \S+\s*  # /a/rnn_spec/torch/program.py(202): reply
+    |^\ *File\ "[^"]*rnn_spec[/\\]torch[/\\]\w+\.py",\ line\ \d+.*\n?  # File "...", line 7, in forward
+     (?:(?!\ *File\ ")\ +.*\n?)*  # the lines of source below it
+    """,
+    re.MULTILINE | re.VERBOSE,
+)
+"""A frame of our own files in a stack that a message tells: no word of torch's, and moved by any edit of ours."""
+
 
 def clean(text):
-    """One line without what differs from run to run, from machine to machine, or with Python's release."""
+    """One line without what differs from run to run, from machine to machine, or with Python's release or ours."""
     text = re.split(r"\s*(?:frame #0|Exception raised from|\(most recent call first\))", str(text))[0]
+    text = OWN_FRAME.sub("", text)
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     text = re.sub(
-        r"(?<![\w:/.])(?:[A-Za-z]:)?\.{0,2}/?(?:[\w.+@~<>-]+/){2,}[\w.+@~-]+(?::\d+)?", "PATH", text
+        r"(?<![\w:/.])(?:[A-Za-z]:)?\.{0,2}/?(?:[\w.+@~<>-]+/){2,}[\w.+@~-]+(?::\d+|\(\d+\))?",
+        "PATH",
+        text,
     )
     text = re.sub(r"(?<![\w:/])/(?:[\w.+@~-]+/)*[\w.+@~-]+\.\w+(?::\d+|\(\d+\))?", "PATH", text)
     text = re.sub(r"\b0x[0-9a-fA-F]{5,}\b", "0x...", text)

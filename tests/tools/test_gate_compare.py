@@ -207,6 +207,11 @@ def test_what_was_absent_and_is_there_fails_no_gate() -> None:
             {"experiments": {"refuse/input_size-0": Fact(died="SIGSEGV")}},
         ),
         ({"cases": {SMALL: absent}}, {"cases": {SMALL: there}}),
+        (
+            {"cases": {SMALL: absent}},
+            {"cases": {SMALL: Arrays(error=Error("forward", "RuntimeError", "no"))}},
+        ),
+        ({"cases": {SMALL: Arrays()}}, {"cases": {SMALL: Arrays(error=Error("forward", "TypeError", "no"))}}),
         ({"cases": {SMALL: Arrays({"output": ARRAYS["output"]})}}, {"cases": {SMALL: there}}),
     ]
 
@@ -215,6 +220,18 @@ def test_what_was_absent_and_is_there_fails_no_gate() -> None:
         (gone,) = compare(recording(**after), recording(**before), EXPERIMENTS)
         assert (new.verdict, new.better) == ("behaviour", True), new
         assert (gone.verdict, gone.better) == ("behaviour", False), gone
+
+
+def test_a_reason_that_an_older_recording_does_not_hold_fails_nothing() -> None:
+    """Of a case that a torch has not the means for, an older rnn-spec kept only that it came to nothing."""
+    kept, unkept, other = Arrays(absent="torch.vmap"), Arrays(), Arrays(absent="torch.compile")
+
+    for before, after in [(unkept, kept), (kept, unkept)]:
+        (change,) = compare(recording(cases={SMALL: before}), recording(cases={SMALL: after}), EXPERIMENTS)
+        assert (change.verdict, change.better) == ("wording", True)
+    (change,) = compare(recording(cases={SMALL: kept}), recording(cases={SMALL: other}), EXPERIMENTS)
+    assert (change.verdict, change.better) == ("wording", False)
+    assert change.says == "was absent (torch.vmap), now absent (torch.compile)"
 
 
 def test_another_message_of_a_case_is_wording() -> None:

@@ -25,12 +25,13 @@ from rnn_spec.gate import record as recorder
 from rnn_spec.gate.compare import KINDS
 from rnn_spec.gate.program import Program
 from rnn_spec.gate.record import Suite
-from rnn_spec.gate.recording import Fact, Header, Raised, Recording, RecordingError, Standing
+from rnn_spec.gate.recording import Arrays, Fact, Header, Raised, Recording, RecordingError, Standing
 from rnn_spec.judge import session
 from rnn_spec.questions import product
-from rnn_spec.questions.claims import MODULE
+from rnn_spec.questions.claims import MODULE, Claims
 from rnn_spec.questions.expect import expect
 from rnn_spec.questions.product import Recipe
+from rnn_spec.questions.records import Observation
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.suite.collect import collect
 from rnn_spec.suite.planned import Planned
@@ -70,6 +71,23 @@ def test_the_table_can_be_read_without_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+STACK = """no operator
+Defined at:
+/a/torch/nn/rnn.py(179): forward
+/b/rnn_spec/torch/program.py(190): <lambda>
+/b/rnn_spec/torch/experiments.py(1510): _onnx
+Graph:
+  graph(%1)"""
+SCRIPTED = """not a Tensor.:
+  File "/my home/rnn_spec/torch/experiments.py", line 1455, in forward
+        def forward(self, input):
+            return self.rnn(input)
+                   ~~~~~~~~ <--- HERE
+  File "/a/torch/nn/rnn.py", line 329, in forward
+        raise RuntimeError(
+builtins.RuntimeError: no"""
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -86,10 +104,15 @@ def test_the_table_can_be_read_without_torch() -> None:
         ("got (Tensor, numpy.bool_, numpy.bool)", "got (Tensor, numpy.bool, numpy.bool)"),
         ("np.True_", "True"),
         ("expected input/output of (2, 6, 4)", "expected input/output of (2, 6, 4)"),
+        (STACK, "no operator Defined at: PATH: forward Graph: graph(%1)"),
+        (
+            SCRIPTED,
+            'not a Tensor.: File "PATH", line N, in forward raise RuntimeError( builtins.RuntimeError: no',
+        ),
     ],
 )
 def test_texts_are_the_same_on_every_machine(text: str, expected: str) -> None:
-    """Addresses, paths, line numbers, stacks, colours and Python's own additions are taken out."""
+    """Addresses, paths, line numbers, stacks, our frames, colours and what Python adds are taken out."""
     clean: Callable[[str], str] = experiments.clean
 
     assert expected == clean(text)
@@ -339,6 +362,23 @@ def test_two_recordings_of_one_release_are_equal(tmp_path: Path) -> None:
         msgspec.structs.replace(made, header=Header("torch", "")).write(path)
 
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_case_that_a_torch_has_not_the_means_for_keeps_the_reason() -> None:
+    """It comes to an absence that says what is missing, as an experiment's does."""
+
+    class Older:
+        claims, remote = Claims(), True
+
+        def unclaimed(self, _: Case) -> None:
+            """It claims every case."""
+
+        def run(self, _: Case) -> Observation:
+            return Observation(unsupported="this torch has no torch.vmap")
+
+    found = recorder.arrays(session.Session(Older()), Recipe().case())  # type: ignore[arg-type]
+
+    assert found == Arrays(absent="this torch has no torch.vmap")
 
 
 @pytest.fixture
