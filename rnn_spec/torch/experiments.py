@@ -39,11 +39,15 @@ EXPERIMENTS = {}
 
 
 class Experiment(object):
-    """One experiment. `kind`: behaviour, annotation, stream, checkpoint or route; `clause` may be None."""
+    """One experiment. `kind`: behaviour, annotation, stream, checkpoint or route.
 
-    def __init__(self, id, sentence, act, kind, clause):
+    `clause` is the one that it is about; where there is none, `free` says of what no clause speaks.
+    """
+
+    def __init__(self, id, sentence, act, kind, clause, free=""):
         """Nothing runs yet."""
-        self.id, self.sentence, self.act, self.kind, self.clause = id, sentence, act, kind, clause
+        self.id, self.sentence, self.act, self.kind = id, sentence, act, kind
+        self.clause, self.free = clause, free
 
     @property
     def area(self):
@@ -56,13 +60,13 @@ class Experiment(object):
         return self.area in ("route", "autograd")
 
 
-def experiment(id, sentence, kind="behaviour", clause=None):
+def experiment(id, sentence, kind="behaviour", clause=None, free=""):
     """Enter the decorated function in the table."""
 
     def enter(act):
         if id in EXPERIMENTS:
             raise ValueError("two experiments are called {}".format(id))
-        EXPERIMENTS[id] = Experiment(id, sentence, act, kind, clause)
+        EXPERIMENTS[id] = Experiment(id, sentence, act, kind, clause, free)
         return act
 
     return enter
@@ -245,10 +249,15 @@ def saved(thing, **how):
     return torch.load(buffer, **how)
 
 
-def family(area, rows, sentence, kind="behaviour", clause=None):
-    """An experiment for each row of a table; the sentence has the row's name for {}. Rows are functions."""
-    for name, act in rows.items():
-        experiment("{}/{}".format(area, name), sentence.format(name), kind, clause)(act)
+def family(area, rows, sentence, kind="behaviour", clause=None, free=""):
+    """An experiment for each row of a table; the sentence has the row's name for {}. Rows are functions.
+
+    A row that is about another clause than its family, or about one where that is about none, is a pair.
+    """
+    for name, row in rows.items():
+        own, act = row if isinstance(row, tuple) else (None, row)
+        reason = "" if own else free
+        experiment("{}/{}".format(area, name), sentence.format(name), kind, own or clause, reason)(act)
 
 
 # -- construction -----------------------------------------------------------------------------------
@@ -264,7 +273,7 @@ def options(made):
 family(
     "construct",
     {
-        "defaults": lambda: options(torch.nn.RNN(3, 4)),
+        "defaults": ("ARG-03", lambda: options(torch.nn.RNN(3, 4))),
         "attributes": lambda: sorted(vars(torch.nn.RNN(3, 4))),
         "constants": lambda: sorted(torch.nn.RNN.__constants__),
         "public-names": lambda: sorted(n for n in dir(torch.nn.RNN) if not n.startswith("_")),
@@ -274,10 +283,11 @@ family(
         "in-all": lambda: "RNN" in torch.nn.modules.rnn.__all__ if hasattr(torch.nn.modules.rnn, "__all__")
         else None,
         "buffers-and-children": lambda: [list(dict(rnn().named_buffers())), list(dict(rnn().named_children()))],
-        "parameters-require-grad": lambda: [p.requires_grad for p in rnn().parameters()],
+        "parameters-require-grad": ("PAR-11", lambda: [p.requires_grad for p in rnn().parameters()]),
         "documentation-names-arguments": lambda: re.findall(r"^ *(\w+): ", inspect.cleandoc(torch.nn.RNN.__doc__), re.M),
     },
     "What a layer has as it comes from the constructor: {}.",
+    free="names and bases of the class beside the documented arguments and parameters",
 )  # fmt: skip
 
 SIGNATURES = {
@@ -315,9 +325,10 @@ def _parameters(get):
 
 
 for _name, _get in SIGNATURES.items():
-    experiment("signature/" + _name, "The arguments of {}.".format(_name))(
-        functools.partial(_parameters, _get)
-    )
+    experiment(
+        "signature/" + _name, "The arguments of {}.".format(_name),
+        free="arguments by inspect: clauses speak of the constructor's, by calls",
+    )(functools.partial(_parameters, _get))  # fmt: skip
 
 
 def _spelt(annotation):
@@ -345,43 +356,45 @@ def _annotations(get):
 
 
 for _name, _get in SIGNATURES.items():
-    experiment("annotation/" + _name, "The annotations of {}.".format(_name), kind="annotation")(
-        functools.partial(_annotations, _get)
-    )
+    experiment(
+        "annotation/" + _name, "The annotations of {}.".format(_name), kind="annotation",
+        free="annotations, which nothing that runs meets",
+    )(functools.partial(_annotations, _get))  # fmt: skip
 
 family(
     "construct",
     {
-        "fourth-positional-bool": lambda: options(torch.nn.RNN(3, 4, 1, False)),
-        "ninth-positional-number": lambda: repr(torch.nn.RNN(3, 4, 1, "tanh", True, False, 0.0, False, 1)),
+        "fourth-positional-bool": ("ARG-01", lambda: options(torch.nn.RNN(3, 4, 1, False))),
+        "ninth-positional-number": ("ARG-10", lambda: repr(torch.nn.RNN(3, 4, 1, "tanh", True, False, 0.0, False, 1))),
         "no-arguments": lambda: torch.nn.RNN(),
         "one-argument": lambda: torch.nn.RNN(3),
-        "numpy-sizes": lambda: options(torch.nn.RNN(np.int64(3), np.int64(4), np.int32(2))),
-        "numpy-dropout": lambda: options(torch.nn.RNN(3, 4, 2, dropout=np.float32(0.5))),
-        "dropout-int-0": lambda: options(torch.nn.RNN(3, 4, 2, dropout=0)),
-        "dropout-int-1": lambda: options(torch.nn.RNN(3, 4, 2, dropout=1)),
-        "dropout-minus-0": lambda: options(torch.nn.RNN(3, 4, 2, dropout=-0.0)),
-        "one-layer-dropout": lambda: options(torch.nn.RNN(3, 4, dropout=0.5)),
-        "one-layer-dropout-1": lambda: options(torch.nn.RNN(3, 4, dropout=1.0)),
-        "size-1": lambda: options(torch.nn.RNN(1, 1)),
-        "subclass": lambda: repr(type("Mine", (torch.nn.RNN,), {})(3, 4)),
+        "numpy-sizes": ("ERR-10", lambda: options(torch.nn.RNN(np.int64(3), np.int64(4), np.int32(2)))),
+        "numpy-dropout": ("ERR-10", lambda: options(torch.nn.RNN(3, 4, 2, dropout=np.float32(0.5)))),
+        "dropout-int-0": ("ERR-07", lambda: options(torch.nn.RNN(3, 4, 2, dropout=0))),
+        "dropout-int-1": ("ERR-07", lambda: options(torch.nn.RNN(3, 4, 2, dropout=1))),
+        "dropout-minus-0": ("ERR-07", lambda: options(torch.nn.RNN(3, 4, 2, dropout=-0.0))),
+        "one-layer-dropout": ("ERR-11", lambda: options(torch.nn.RNN(3, 4, dropout=0.5))),
+        "one-layer-dropout-1": ("ERR-11", lambda: options(torch.nn.RNN(3, 4, dropout=1.0))),
+        "size-1": ("ERR-05", lambda: options(torch.nn.RNN(1, 1))),
+        "subclass": ("ARG-07", lambda: repr(type("Mine", (torch.nn.RNN,), {})(3, 4))),
         "base-tanh": lambda: repr(torch.nn.RNNBase("RNN_TANH", 3, 4)),
         "base-unknown-mode": lambda: torch.nn.RNNBase("RNN_SIGMOID", 3, 4),
         "base-tanh-called": lambda: called(fill(torch.nn.RNNBase("RNN_TANH", 3, 4))),
         "base-relu-called": lambda: called(fill(torch.nn.RNNBase("RNN_RELU", 3, 4))),
-        "mode-keyword": lambda: options(torch.nn.RNN(3, 4, mode="RNN_RELU")),
-        "numpy-input_size": lambda: repr(called(rnn(np.int64(3), 4))),
-        "numpy-hidden_size": lambda: repr(called(rnn(3, np.int64(4)))),
-        "numpy-num_layers": lambda: repr(called(rnn(3, 4, np.int64(2)))),
-        "numpy-dropout-called": lambda: repr(called(rnn(3, 4, 2, dropout=np.float32(0.5)))),
-        "fourth-positional-bool-called": lambda: repr(called(rnn(3, 4, 1, False))),
-        "ninth-positional-number-called": lambda: repr(called(rnn(3, 4, 1, "tanh", True, False, 0.0, False, 1))),
-        "dropout-int-called": lambda: repr(called(rnn(3, 4, 2, dropout=1))),
-        "subclass-called": lambda: repr(called(fill(type("Mine", (torch.nn.RNN,), {})(3, 4)))),
-        "skip_init": lambda: [plain(p) for p in need("torch.nn.utils.skip_init")(torch.nn.RNN, 3, 4).parameters()],
-        "default-device": lambda: _default_device(),
+        "mode-keyword": ("ARG-05", lambda: options(torch.nn.RNN(3, 4, mode="RNN_RELU"))),
+        "numpy-input_size": ("ERR-10", lambda: repr(called(rnn(np.int64(3), 4)))),
+        "numpy-hidden_size": ("ERR-10", lambda: repr(called(rnn(3, np.int64(4))))),
+        "numpy-num_layers": ("ERR-10", lambda: repr(called(rnn(3, 4, np.int64(2))))),
+        "numpy-dropout-called": ("ERR-10", lambda: repr(called(rnn(3, 4, 2, dropout=np.float32(0.5))))),
+        "fourth-positional-bool-called": ("ARG-01", lambda: repr(called(rnn(3, 4, 1, False)))),
+        "ninth-positional-number-called": ("ARG-10", lambda: repr(called(rnn(3, 4, 1, "tanh", True, False, 0.0, False, 1)))),
+        "dropout-int-called": ("ERR-07", lambda: repr(called(rnn(3, 4, 2, dropout=1)))),
+        "subclass-called": ("ARG-07", lambda: repr(called(fill(type("Mine", (torch.nn.RNN,), {})(3, 4))))),
+        "skip_init": ("STA-06", lambda: [plain(p) for p in need("torch.nn.utils.skip_init")(torch.nn.RNN, 3, 4).parameters()]),
+        "default-device": ("ARG-09", lambda: _default_device()),
     },
     "A layer constructed in an unusual way: {}.",
+    free="RNNBase, and a size left out",
 )  # fmt: skip
 
 
@@ -403,36 +416,37 @@ experiment("construct/device-cpu:0", "A layer constructed with device='cpu:0'.",
 family(
     "forward",
     {
-        "input-str": lambda: rnn()("abc"),
-        "h_0-packed": lambda: rnn()(x(), pack()),
+        "input-str": ("ERR-04", lambda: rnn()("abc")),
+        "h_0-packed": ("ERR-04", lambda: rnn()(x(), pack())),
         "no-argument": lambda: rnn()(),
         "three-arguments": lambda: rnn()(x(), h(), h()),
         "unknown-keyword": lambda: rnn()(x(), h_0=h()),
         "input-by-keyword": lambda: rnn()(input=x()),
         "hx-by-keyword": lambda: rnn()(x(), hx=h()),
         "both-by-keyword": lambda: rnn()(hx=h(), input=x()),
-        "hx-None": lambda: rnn()(x(), None),
-        "result-type": lambda: type(rnn()(x())).__name__,
+        "hx-None": ("HID-04", lambda: rnn()(x(), None)),
+        "result-type": ("SHP-06", lambda: type(rnn()(x())).__name__),
         "parameter-as-input": lambda: rnn()(torch.nn.Parameter(x())),
         "sparse-input": lambda: rnn()(x().to_sparse()),
         "nested-input": lambda: rnn()(need("torch.nested.nested_tensor")([ramp(5, 3), ramp(2, 3)])),
         "named-input": lambda: rnn()(need("torch.Tensor.refine_names")(x(), "T", "N", "I")),
         "subclass-input": lambda: rnn()(need("torch.Tensor.as_subclass")(x(), type("Mine", (torch.Tensor,), {}))),
         "mkldnn-input": lambda: rnn()(x().to_mkldnn()),
-        "channels-last-like": lambda: equal(rnn()(x().transpose(0, 1).contiguous().transpose(0, 1))[0], rnn()(x())[0]),
-        "expanded-input": lambda: equal(rnn()(ramp(5, 1, 3).expand(5, 2, 3))[0], rnn()(ramp(5, 1, 3).expand(5, 2, 3).contiguous())[0]),
-        "expanded-h_0": lambda: equal(rnn()(x(), ramp(1, 1, 4).expand(1, 2, 4))[0], rnn()(x(), ramp(1, 1, 4).expand(1, 2, 4).contiguous())[0]),
-        "flipped-h_0": lambda: equal(rnn()(x(), h().flip(1))[0], rnn()(x(), h().flip(1).contiguous())[0]),
-        "rows-equal-rows-alone": lambda: [equal(rnn()(x())[0][:, :1], rnn()(x()[:, :1])[0])],
-        "hooks": lambda: _hooks(),
-        "hooks-change-output": lambda: _changing_hook(),
-        "extra-keyword-hook": lambda: _keyword_hook(),
+        "channels-last-like": ("EDG-09", lambda: equal(rnn()(x().transpose(0, 1).contiguous().transpose(0, 1))[0], rnn()(x())[0])),
+        "expanded-input": ("EDG-09", lambda: equal(rnn()(ramp(5, 1, 3).expand(5, 2, 3))[0], rnn()(ramp(5, 1, 3).expand(5, 2, 3).contiguous())[0])),
+        "expanded-h_0": ("EDG-09", lambda: equal(rnn()(x(), ramp(1, 1, 4).expand(1, 2, 4))[0], rnn()(x(), ramp(1, 1, 4).expand(1, 2, 4).contiguous())[0])),
+        "flipped-h_0": ("EDG-09", lambda: equal(rnn()(x(), h().flip(1))[0], rnn()(x(), h().flip(1).contiguous())[0])),
+        "rows-equal-rows-alone": ("REC-08", lambda: [equal(rnn()(x())[0][:, :1], rnn()(x()[:, :1])[0])]),
+        "hooks": ("STA-11", lambda: _hooks()),
+        "hooks-change-output": ("STA-11", lambda: _changing_hook()),
+        "extra-keyword-hook": ("STA-11", lambda: _keyword_hook()),
         "under-no_grad": lambda: rnn()(x())[0].requires_grad,
         "under-inference_mode": lambda: _inference(),
-        "cudnn-disabled": lambda: _flags(need("torch.backends.cudnn")),
-        "mkldnn-disabled": lambda: _flags(need("torch.backends.mkldnn")),
+        "cudnn-disabled": ("DET-01", lambda: _flags(need("torch.backends.cudnn"))),
+        "mkldnn-disabled": ("DET-01", lambda: _flags(need("torch.backends.mkldnn"))),
     },
     "A call in an unusual way: {}.",
+    free="the names of forward's arguments, tensors of another class or layout than strides, and grad modes",
 )  # fmt: skip
 
 
@@ -538,6 +552,7 @@ family(
         "pickle": lambda: equal(pickle.loads(pickle.dumps(cell()))(x()[0]), cell()(x()[0])),
     },
     "An RNNCell: {}.",
+    free="RNNCell: the clauses are nn.RNN's",
 )
 
 # -- packed sequences and their helpers --------------------------------------------------------------
@@ -702,6 +717,7 @@ family(
         "names": lambda: sorted(n for n in vars(torch.nn.utils.rnn) if "sequence" in n.lower() and n[0] != "_"),
     },
     "A helper for sequences of different lengths: {}.",
+    free="what the helpers make beside a layer's input and output",
 )  # fmt: skip
 
 # -- the module's state ------------------------------------------------------------------------------
@@ -1221,17 +1237,18 @@ for _name in ("bfloat16", "float16"):
 family(
     "precision",
     {
-        "int-input": lambda: rnn()(torch.ones(5, 2, 3, dtype=torch.int64)),
-        "uint8-input": lambda: rnn()(torch.ones(5, 2, 3, dtype=torch.uint8)),
-        "bool-input": lambda: rnn()(torch.ones(5, 2, 3, dtype=need("torch.bool"))),
-        "float8_e4m3fn-input": lambda: rnn()(x().to(need("torch.float8_e4m3fn"))),
-        "float8_e5m2-input": lambda: rnn()(x().to(need("torch.float8_e5m2"))),
+        "int-input": ("PRC-05", lambda: rnn()(torch.ones(5, 2, 3, dtype=torch.int64))),
+        "uint8-input": ("PRC-05", lambda: rnn()(torch.ones(5, 2, 3, dtype=torch.uint8))),
+        "bool-input": ("PRC-05", lambda: rnn()(torch.ones(5, 2, 3, dtype=need("torch.bool")))),
+        "float8_e4m3fn-input": ("PRC-05", lambda: rnn()(x().to(need("torch.float8_e4m3fn")))),
+        "float8_e5m2-input": ("PRC-05", lambda: rnn()(x().to(need("torch.float8_e5m2")))),
         "float8_e4m3fn-both": lambda: rnn().to(need("torch.float8_e4m3fn"))(x().to(torch.float8_e4m3fn)),
-        "default-dtype-float64": lambda: _default_float64(),
+        "default-dtype-float64": ("ARG-09", lambda: _default_float64()),
         "float32_matmul_precision": lambda: need("torch.get_float32_matmul_precision")(),
-        "matmul-precision-medium": lambda: _medium(),
+        "matmul-precision-medium": ("PRC-02", lambda: _medium()),
     },
     "Dtypes: {}.",
+    free="a layer in float8, and the setting's own value",
 )
 
 
@@ -1439,6 +1456,7 @@ family(
         "parameters-share-storage": lambda: len(set(p.storage().data_ptr() for p in rnn(num_layers=2).parameters())),
     },
     "Strides and storage of the results: {}.",
+    free="strides and offsets; that results share nothing (DET-05) the suite asks",
 )  # fmt: skip
 
 # -- other ways to run a layer -------------------------------------------------------------------------

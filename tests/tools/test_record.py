@@ -49,12 +49,13 @@ PROGRAM = (Path(experiments.__file__), Path(program.__file__))
 
 
 def test_the_table_of_probes_is_whole() -> None:
-    """There are at least 300, each with an area, a kind, a clause that exists or none, a sentence."""
+    """At least 300, each with an area, a kind, a sentence, and a clause that exists or why it has none."""
     assert len(EXPERIMENTS) >= 300
     for id, probe in EXPERIMENTS.items():
         assert re.fullmatch(r"[a-z_]+/\S+", id)
         assert probe.kind in KINDS
-        assert probe.clause is None or probe.clause in clauses()
+        assert probe.clause in clauses() if probe.clause else probe.free, id
+        assert not (probe.clause and probe.free), id
         assert probe.sentence.endswith(".")
 
 
