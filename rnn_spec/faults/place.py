@@ -1,7 +1,7 @@
 """Faults of place: right everywhere but at some size, rate, number of layers, layout, mode, call or value.
 
-They are what the search (`rnn_spec.explore`) has to find, and none of them has a case that was made for it.
-The matrix does not ask them: the suite's fixed cases need not lie where they are.
+They are what the search (`rnn_spec.explore`) has to find, with nothing in it that was made for one of them.
+The matrix on record does not have them: that fixed cases lie where these are says little of the next.
 """
 
 from __future__ import annotations

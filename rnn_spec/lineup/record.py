@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from rnn_spec import files
+from rnn_spec.faults import FAULTS
+from rnn_spec.faults.base import MODULE
 from rnn_spec.lineup.matrix import Row
+from rnn_spec.suite.planned import without_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,7 +65,11 @@ class Record:
 
     def only(self, faults: Iterable[str], checks: list[str], of: str) -> Record:
         """What is on record of these faults and checks, in this order, as of that torch."""
-        kept = {fault: self.failed[fault] & set(checks) for fault in faults if fault in self.failed}
+        kept: dict[str, frozenset[str]] = {}
+        for name in faults:
+            if name in self.failed:
+                failed = [check for check in checks if check in self.failed[name]]
+                kept[name] = frozenset(failed if FAULTS[name].of == MODULE else firsts(failed))
         return Record(of, checks, kept)
 
     def row(self, fault: Fault, suite: Iterable[Planned]) -> Row:
@@ -101,6 +108,11 @@ def kept() -> Record:
 def flat(tests: Iterable[TestLine]) -> Iterator[str]:
     """The ids of all checks, in order."""
     return (test.name + check for test in tests for check in test.checks)
+
+
+def firsts(checks: list[str]) -> Iterator[str]:
+    """The first of each test."""
+    return iter({without_parameters(check): check for check in reversed(checks)}.values())
 
 
 def ranges(numbers: list[int]) -> str:

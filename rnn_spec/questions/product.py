@@ -169,6 +169,13 @@ def _build(recipe: Recipe) -> Case:
     )
 
 
+def sized(id: str, config: Config, seq_len: int, batch: int, *, batched: bool = True) -> Case:
+    """A case of any sizes, with gradients, laid out as `config` says; its id decides its numbers."""
+    drawn = data.tensors(id, config, seq_len, batch)
+    input, h_0, g_y, g_n = data.laid_out(drawn, batched=batched, batch_first=config.batch_first)
+    return Case(id, config, data.parameters(id, config), input, h_0, cotangents=Cotangents(g_y, g_n))
+
+
 def full() -> Iterator[Recipe]:
     """The full product over the small size, and in the other sizes the standard selection's points."""
     for values in itertools.product(*(FLAGS[name] for name in FLAGS if name != "size")):

@@ -17,7 +17,12 @@ SINGLE = (
     "square-L1-tanh-bi-float32",
     "wide-L1-tanh-bi-float32",
 )
-STACKED = ("small-L2-tanh-bi-float64", "small-L3-relu-bi-float32", "square-L2-tanh-bi-float32")
+STACKED = (
+    "small-L2-tanh-bi-float64",
+    "small-L3-relu-bi-float32",
+    "square-L2-tanh-bi-float32",
+    "small-L6-tanh-bi-float64",
+)
 EXACT = (
     "small-L1-relu-bi-nobias-float32",
     "odd-L1-relu-bi-nobias-float32",

@@ -64,7 +64,9 @@ def test_same_call_again_on_the_same_layer(case, check):
 
 @clause("DET-03")
 @named(*LIVES)
-@pytest.mark.parametrize("how", ["other h_0", "longer", "shorter", "other batch", "unbatched", "training"])
+@pytest.mark.parametrize(
+    "how", ["other h_0", "longer", "shorter", "other batch", "more rows", "unbatched", "training"]
+)
 def test_earlier_calls_leave_nothing_behind(case, how, check):
     """A call of another shape, mode or state does not change a bit of the call that follows."""
     first = check.ask(case).arrays()
@@ -117,6 +119,9 @@ def other_call(case, how):
     if how == "other batch":
         one = case.input.take([0], batch_axis) if batched else case.input[:, None].swapaxes(0, 1 - batch_axis)
         return Call(one)
+    if how == "more rows":
+        given = case.input if batched else case.input[:, None].swapaxes(0, 1 - batch_axis)
+        return Call(np.concatenate([given, given], axis=batch_axis))
     if how == "unbatched":
         return Call(case.input[:, 0] if batched else case.input * 0.5)
     return replace(plain, training=True)

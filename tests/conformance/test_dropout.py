@@ -21,6 +21,7 @@ from rnn_spec.spec.model import Config
 from rnn_spec.suite.marks import clause, named, pinned, standard
 
 rates = pytest.mark.parametrize("p", [0.25, 0.5, 0.75])
+all_rates = pytest.mark.parametrize("p", [1 / 128, 0.25, 19 / 64, 0.5, 21 / 32, 0.75, 63 / 64])
 MIDDLE = 0.5  # the bias of a crowd's layer between the first and the last
 
 REVEALING = (
@@ -164,7 +165,7 @@ def test_final_states_follow_from_undropped_states(case, check):
 
 
 @clause("DRP-05")
-@rates
+@all_rates
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_kept_elements_are_scaled(p, bidirectional, check):
     """An element that dropout keeps is passed on times 1 / (1 - p)."""
@@ -178,7 +179,7 @@ def test_kept_elements_are_scaled(p, bidirectional, check):
 
 
 @clause("DRP-06")
-@rates
+@all_rates
 def test_elements_are_dropped_at_the_rate_p(p, check):
     """The share of kept elements is 1 - p, of all and of every time step, batch row and feature."""
     mask = kept(check.fit(crowd(p)), check)
@@ -220,18 +221,20 @@ def test_no_mask_of_a_time_step_row_or_direction_is_used_twice(bidirectional, ch
 
 @clause("DRP-07")
 @rates
-def test_masks_of_two_layers_are_independent(p, check):
+@pytest.mark.parametrize("num_layers", [3, 4])
+def test_masks_of_two_layers_are_independent(num_layers, p, check):
     """What is dropped below one layer says nothing about what is dropped below the next."""
-    case = check.fit(crowd(p, num_layers=3), "dtype", "nonlinearity")
+    case = check.fit(crowd(p, num_layers), "dtype", "nonlinearity")
 
     upper = kept(case, check)
-    # The lower mask shows where the upper one kept: MIDDLE alone, or MIDDLE and what layer 0 said.
+    # The lower mask shows where the upper one kept: MIDDLE alone, or MIDDLE and what the layer below it said.
     lower = check.ask(case).output.reshape(upper.shape)[upper] > with_middle(case)
 
     check.holds(lower.size, "dropout kept nothing")
     check.holds(
         chance.plausible(int(lower.sum()), lower.size, 1 - p),
-        f"{lower.mean():.4f} of the elements that layer 2 kept were kept by layer 1, expected {1 - p:.4f}",
+        f"{lower.mean():.4f} of the elements that the last layer kept were kept by the one below it, "
+        f"expected {1 - p:.4f}",
     )
 
 

@@ -12,7 +12,7 @@ from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.laws import derive, furnish
 from rnn_spec.judge.module import Module, numbers
 from rnn_spec.judge.stepwise import step_bounds
-from rnn_spec.questions import data
+from rnn_spec.questions import data, product
 from rnn_spec.questions.records import Case, Cotangents
 from rnn_spec.spec.model import Config
 from rnn_spec.suite.marks import clause, named, pinned
@@ -439,18 +439,8 @@ def batch_of_none(case):
 def sized(size, flags):
     """A case of these sizes and flags, with gradients."""
     T, N, I, H = SIZES[size]
-    config, batched = Config(I, H, **FLAGS[flags]), not flags.startswith("unbatched")
-    seed = f"edge {size}"
-    input = data.dyadic(f"{seed}/input", (T, N, I), 6)
-    h_0 = data.states(seed, config, N)
-    g_y = data.dyadic(f"{seed}/output cotangent", (T, N, config.num_directions * H), 7)
-    g_n = data.dyadic(f"{seed}/h_n cotangent", h_0.shape, 7)
-    if not batched:
-        input, h_0, g_y, g_n = input[:, 0], h_0[:, 0], g_y[:, 0], g_n[:, 0]
-    elif config.batch_first:
-        input, g_y = input.swapaxes(0, 1), g_y.swapaxes(0, 1)
-    parameters = data.parameters(seed, config)
-    return Case(f"edge-{size}-{flags}", config, parameters, input, h_0, cotangents=Cotangents(g_y, g_n))
+    batched = not flags.startswith("unbatched")
+    return product.sized(f"edge-{size}-{flags}", Config(I, H, **FLAGS[flags]), T, N, batched=batched)
 
 
 def broken_at(case, where, value, row):

@@ -20,7 +20,7 @@ LAWS = (
     "long-L1-tanh-float64",
     "one-L2-tanh-nobias-float32",
 )
-STACKS = tuple(f"small-L{L}-{act}-{dtype}" for L in (2, 3) for act in ("tanh", "relu")
+STACKS = tuple(f"small-L{L}-{act}-{dtype}" for L in (2, 3, 4, 6) for act in ("tanh", "relu")
                for dtype in ("float64", "float32"))  # fmt: skip
 DROPPING = (
     "small-L2-tanh-p0.5-train-float64",
@@ -92,6 +92,18 @@ def test_either_cotangent_alone(case, given, check):
 
 
 @clause("GRD-05")
+@named(*LAWS)
+def test_the_last_outputs_cotangent_alone(case, check):
+    """A cotangent of the last step's output alone, as of a classifier, gives the derivative of that alone."""
+    zeros = np.zeros(case.cotangents.output.shape)
+    last = (slice(None), -1) if case.config.batch_first else -1
+    zeros[last] = case.cotangents.output[last]
+
+    cotangents = Cotangents(zeros, np.zeros(case.cotangents.h_n.shape))
+    check.conforms(case.derive("last output alone", cotangents=cotangents), "grad *")
+
+
+@clause("GRD-05")
 @named(*STACKS)
 def test_a_stack_learns_from_its_outputs_alone(case, check):
     """A cotangent of output alone gives the derivative of every parameter of a stack, and of the input."""
@@ -135,7 +147,11 @@ def test_all_gradients_of_all_layers_and_directions(case, check):
 
 @clause("GRD-06")
 @named(
-    "small-L2-tanh-bi-float32", "small-L3-tanh-bi-float64", "odd-L3-relu-float32", "cell-L2-relu-bi-float32"
+    "small-L2-tanh-bi-float32",
+    "small-L3-tanh-bi-float64",
+    "odd-L3-relu-float32",
+    "cell-L2-relu-bi-float32",
+    "small-L6-tanh-bi-float64",
 )
 def test_every_layer_and_direction_gets_a_gradient(case, check):
     """A cotangent of output alone reaches every parameter and the h_0 of every layer and direction."""

@@ -16,6 +16,7 @@ STACKS = (
     "odd-L3-relu-float32",
     "square-L3-tanh-float32",
     "long-L2-tanh-float32",
+    "small-L6-tanh-float64",
 )
 
 
@@ -56,7 +57,7 @@ def test_each_row_remembers_its_own_h_0(case, check):
 
 
 @clause("HID-03")
-@named("small-L2-relu-float32", "square-L2-relu-float64", "cell-L3-relu-float32")
+@named("small-L2-relu-float32", "square-L2-relu-float64", "cell-L3-relu-float32", "cell-L9-relu-float32")
 def test_each_layer_remembers_its_own_slice(case, check):
     """Layer k, when it only remembers, halved k times a step, ends in slice k of h_0, halved so often."""
     T, first = case.input.shape[0], abs(case.h_0)
@@ -118,6 +119,7 @@ def test_last_output_is_the_last_layers_final_state(case, check):
     "cell-L1-relu-bi-float32",
     "cell-L2-relu-bi-float32",
     "cell-L3-relu-bi-float64",
+    "cell-L6-relu-bi-float32",
     "small-L2-relu-bi-float64",
 )
 def test_states_are_ordered_by_layer_then_direction(case, check):

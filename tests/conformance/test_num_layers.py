@@ -15,8 +15,17 @@ STACKS = (
     "wide-L2-tanh-float32",
     "long-L2-tanh-float32",
     "square-L3-tanh-float32",
+    "small-L4-relu-float32",
+    "small-L6-tanh-float64",
 )
-EXACT = ("small-L2-relu-float32", "small-L3-relu-float64", "small-L3-relu-bi-float32", "odd-L3-relu-float32")
+EXACT = (
+    "small-L2-relu-float32",
+    "small-L3-relu-float64",
+    "small-L3-relu-bi-float32",
+    "odd-L3-relu-float32",
+    "small-L4-relu-float32",
+    "small-L6-relu-bi-float32",
+)
 
 
 @clause("STK-01")
@@ -63,7 +72,12 @@ def test_each_layer_scales_by_its_own_weight_ih(case, check):
 
 
 @clause("STK-02")
-@named("small-L2-relu-nobias-float32", "cell-L3-relu-nobias-float64", "square-L3-relu-nobias-float32")
+@named(
+    "small-L2-relu-nobias-float32",
+    "cell-L3-relu-nobias-float64",
+    "square-L3-relu-nobias-float32",
+    "cell-L6-relu-nobias-float32",
+)
 def test_each_layer_keeps_its_state_by_its_own_weight_hh(case, check):
     """Layers that keep a half, a quarter, ... of their state a step are left with that much of one state."""
     c, (T, N, _) = case.config, case.input.shape

@@ -7,6 +7,8 @@ import pytest
 
 from rnn_spec.judge.laws import derive, eye, furnish, shift
 from rnn_spec.judge.stepwise import step_bounds
+from rnn_spec.questions.product import sized
+from rnn_spec.spec.model import Config
 from rnn_spec.suite.marks import clause, every, named, pinned
 
 ONE_STEP = (
@@ -25,6 +27,8 @@ FORWARD = (
     "wide-L1-tanh-float32",
     "square-L2-relu-nobias-float64",
 )
+AROUND = [n + d for n in (16, 32, 48, 64, 96, 128) for d in (-1, 0, 1)]
+"""Where kernels change their path: at multiples of what a vector or a tile holds, and one to either side."""
 
 
 @clause("REC-01")
@@ -51,6 +55,24 @@ def test_unit_vectors_show_weight_hh(case, check):
     check.shows(probe, "output", positive.T[None])
 
 
+@clause("REC-01")
+@pytest.mark.parametrize("input_size", [2, *AROUND, 255, 256, 257, 511, 512, 513])
+def test_any_number_of_features_is_read(input_size, check):
+    """Each of input_size features counts, in every answer and gradient, however many there are."""
+    case = sized(f"{input_size} features", Config(input_size, 5), 3, 2)
+
+    check.conforms(check.fit(case), "output", "h_n", "grad *")
+
+
+@clause("REC-02")
+@pytest.mark.parametrize("hidden_size", [2, 8, 9, *AROUND])
+def test_any_number_of_units_is_carried_on(hidden_size, check):
+    """Each of hidden_size units counts, in every answer and gradient, however many there are."""
+    case = sized(f"{hidden_size} units", Config(5, hidden_size), 3, 2)
+
+    check.conforms(check.fit(case), "output", "h_n", "grad *")
+
+
 @clause("REC-03")
 @pinned("bias")
 @named("cell-L1-relu-float32", "small-L1-relu-float32", "odd-L1-relu-float32", "wide-L1-relu-float64")
@@ -68,6 +90,15 @@ def test_both_biases_are_added_once_at_every_step(case, check):
 def test_output_follows_from_the_four_terms(case, check):
     """Every output is the nonlinearity of the sum of the four terms, at every step and in every unit."""
     check.conforms(case, "output")
+
+
+@clause("REC-04")
+@named("cell-L1-tanh-float32", "small-L2-relu-bi-float64")
+def test_tiny_numbers_count_beside_all_four_terms(case, check):
+    """An input and h_0 of 2^-20 of their size leave every term in the sum."""
+    tiny = case.derive("tiny", input=np.ldexp(case.input, -20), h_0=np.ldexp(case.h_0, -20))
+
+    check.conforms(tiny, "output", "h_n", "grad *")
 
 
 @clause("REC-05")
@@ -136,6 +167,15 @@ def test_rows_do_not_reach_each_other(case, kept, check):
     check.within("h_n", answer.h_n[:, kept::2], expected["h_n"][:, kept::2])
 
 
+@clause("REC-08")
+@pytest.mark.parametrize("batch", [2, 8, 9, *AROUND])
+def test_any_number_of_rows_is_computed(batch, check):
+    """Each row of a batch is right, in every answer and gradient, however many there are."""
+    case = sized(f"{batch} rows", Config(3, 5), 3, batch)
+
+    check.conforms(check.fit(case), "output", "h_n", "grad *")
+
+
 @clause("REC-09")
 @named(*FORWARD)
 def test_permuting_rows_permutes_answers(case, check):
@@ -180,7 +220,7 @@ def test_permuting_hidden_units_permutes_answers(case, check):
 
 
 @clause("REC-12")
-@pytest.mark.parametrize("seq_len", [1, 2, 3, 7, 8, 9, 63, 64, 65, 255, 256, 257])
+@pytest.mark.parametrize("seq_len", [1, 2, 3, 7, 8, 9, *AROUND, 255, 256, 257])
 @named("long-L1-relu-float32", "long-L2-tanh-float64")
 def test_every_length_follows_the_recurrence(case, seq_len, check):
     """A sequence of any length from 1 up is right at every step, and its h_n is of its own last step."""

@@ -80,6 +80,19 @@ def test_the_file_says_what_was_kept(kept: Record) -> None:
     assert kept.encoded() == record.PATH.read_bytes()
 
 
+def test_of_numbers_the_first_of_each_test_is_kept(kept: Record) -> None:
+    """However many of a test's checks were called, one after another: of a fault of the module, all."""
+    both = ["test_a.py::test_a[x]", "test_a.py::test_a[y]", "test_a.py::test_b"]
+    every = Record("", both, dict.fromkeys(AGAIN, frozenset(both)))
+
+    failed = every.only(AGAIN, both, "").failed
+
+    assert {name: set(ids) for name, ids in failed.items()} == {
+        name: set(both if FAULTS[name].of == MODULE else both[::2]) for name in AGAIN
+    }
+    assert kept.only(FAULTS, kept.checks, kept.of) == kept
+
+
 @pytest.mark.parametrize("numbers", [[], [0], [3, 4, 5, 9], [0, 2, 3]])
 def test_places_are_written_as_ranges(numbers: list[int]) -> None:
     """Runs are joined, and read again as they were."""
