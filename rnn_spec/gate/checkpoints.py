@@ -30,12 +30,12 @@ REFUSES_MODULES = Version("2.6")
 
 
 class Side:
-    """A live torch, and the files that it wrote: one process for all that it is asked."""
+    """A live torch, and the files that it wrote."""
 
-    def __init__(self, python: str, header: Header, folder: Path) -> None:
+    def __init__(self, program: Program, header: Header, folder: Path) -> None:
         """Its files go into a folder that is not there yet."""
         folder.mkdir()
-        self.header, self.folder, self.program = header, folder, Program(python)
+        self.header, self.folder, self.program = header, folder, program
         self.written = Fact()
         self.says: dict[Path, Fact] = {}
 
@@ -56,17 +56,13 @@ class Side:
         return sorted(self.folder.glob("*.pt"))
 
 
-def crossed(a: tuple[str, Header], b: tuple[str, Header]) -> list[Change]:
-    """What one of two Pythons' torches makes of the other's checkpoints, where it is not what was written."""
+def crossed(a: tuple[Program, Header], b: tuple[Program, Header]) -> list[Change]:
+    """What one of two torches makes of the other's checkpoints, where it is not what was written."""
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as both:
         sides = [Side(*side, Path(folder) / name) for name, side in (("a", a), ("b", b))]
-        try:
-            [*both.map(Side.write, sides)]
-            files = [path for side in sides for path in side.files]
-            [*both.map(lambda side: side.read(files), sides)]
-        finally:
-            for side in sides:
-                side.program.close()
+        [*both.map(Side.write, sides)]
+        files = [path for side in sides for path in side.files]
+        [*both.map(lambda side: side.read(files), sides)]
         return [*exchanged(*sides), *exchanged(*reversed(sides))]
 
 

@@ -65,10 +65,10 @@ class Refusal(Exception):
 class Program:
     """The program in one Python; every failure of it but a Refusal is a RecordingError, or a fact."""
 
-    def __init__(self, python: str | Path, *arguments: str, deadline: float = DEADLINE) -> None:
+    def __init__(self, python: str | Path, *, deadline: float = DEADLINE) -> None:
         """Start it when it is first asked."""
         self.python, self.deadline = str(python), deadline
-        self.command = [self.python, str(FILE), *arguments]
+        self.command = [self.python, str(FILE)]
         self.process: Process | None = None
         self.failed = 0
 

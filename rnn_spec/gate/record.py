@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from contextlib import closing, nullcontext
 from hashlib import sha256
 from itertools import zip_longest
 from threading import Lock
@@ -143,18 +144,19 @@ def record(
     suite: Suite | None = None,
     part: Part | None = None,
     growing: dict[str, Fact] | None = None,
+    program: Program | None = None,
 ) -> Recording:
     """What the torch of a Python, which `header` describes, does; RecordingError where it cannot be asked.
 
     `tell` is given a line at the beginning, `part` each step; releases that are recorded side by side share
-    a `suite`. `growing` gets each experiment's fact as it comes.
+    a `suite`. `growing` gets each experiment's fact as it comes. `program` is one that runs in this Python.
     """
     tell(
         f"{header.version}, Python {header.python}: the suite, and {len(experiments.EXPERIMENTS)} experiments"
     )
     with beside(1) as pool:
         asked = pool.submit((suite or Suite()).ask, header, python, part)
-        found = dict(sorted(experiment(python, part=part, growing=growing)))
+        found = dict(sorted(experiment(program or python, part=part, growing=growing)))
         return msgspec.structs.replace(asked.result(), experiments=found).whole()
 
 
@@ -170,56 +172,48 @@ def part(python: str, header: Header, wanted: Callable[[str], bool]) -> Recordin
         worker.close()
 
 
-def described(python: str, subject: str, command: str) -> tuple[Header, str]:
+def described(program: Program, subject: str, command: str) -> tuple[Header, str]:
     """Which release it is, by its own word, and what tells this build of it from another at its place."""
-    program = Program(python)
     try:
         said = program.hello
     except Refusal as e:
-        raise RecordingError(f"the torch of {python} says no hello: {e}") from e
-    finally:
-        program.close()
+        raise RecordingError(f"the torch of {program.python} says no hello: {e}") from e
     told = said.version, said.python, said.numpy, said.platform
     return Header(subject, *told, command=command, packages=said.packages), said.build
 
 
 def describe(python: str, subject: str, command: str) -> Header:
     """Which release it is, by its own word."""
-    return described(python, subject, command)[0]
+    with closing(Program(python)) as program:
+        return described(program, subject, command)[0]
 
 
 def experiment(
-    python: str,
+    python: str | Program,
     ids: Iterable[str] = tuple(experiments.EXPERIMENTS),
     part: Part | None = None,
     growing: dict[str, Fact] | None = None,
 ) -> list[tuple[str, Fact]]:
-    """The facts of these experiments, in two processes: those that need more of torch have their own.
+    """The facts of these experiments, asked of a Program, or of one that is started in this Python.
 
-    There each runs alone, for what is compiled leaves traces; the others run together as long as none does.
+    First those that need no more than torch, together as long as none leaves a trace; then the heavy ones,
+    each alone, for what is compiled does.
     """
     ids, kept = list(ids), {} if growing is None else growing
     if part:
         part.expect(len(ids))
     heavy = [id for id in ids if experiments.EXPERIMENTS[id].heavy]
     light = [id for id in ids if not experiments.EXPERIMENTS[id].heavy]
-
-    def facts(some: list[str], *arguments: str) -> list[tuple[str, Fact]]:
-        program, left = Program(python, *arguments), some
-        try:
+    with nullcontext(python) if isinstance(python, Program) else closing(Program(python)) as program:
+        for some, count in ((light, TOGETHER), (heavy, 1)):
+            left = some
             while left:
-                found = program.facts(left[: 1 if arguments else TOGETHER])
+                found = program.facts(left[:count])
                 kept.update(zip(left, found, strict=False))
                 left = left[len(found) :]
                 if part:
                     part.step(len(found))
-            return [(id, kept[id]) for id in some]
-        finally:
-            program.close()
-
-    with beside(1) as pool:
-        other = pool.submit(facts, heavy, "--heavy")
-        return facts(light) + other.result()
+    return [(id, kept[id]) for id in light + heavy]
 
 
 def started(python: str, version: str) -> TorchWorker:

@@ -24,6 +24,7 @@ from rnn_spec.gate.checkpoints import crossed
 from rnn_spec.gate.code import Code
 from rnn_spec.gate.compare import Change, compare, package
 from rnn_spec.gate.environments import Wanted
+from rnn_spec.gate.program import Program
 from rnn_spec.gate.progress import Progress
 from rnn_spec.gate.record import Suite, described, record
 from rnn_spec.gate.recording import Header, Recording, RecordingError
@@ -95,12 +96,14 @@ def run(options: Options, say: Callable[[str], None]) -> Result:
         told = judged(options, given, live)
         a, b = takes.recordings(sides, options.fresh)
         if len(live) == len(sides):
-            changes += crossed((live[0], a.header), (live[1], b.header))
+            changes += crossed((takes.programs[0], a.header), (takes.programs[1], b.header))
             if options.speed:
                 slower, ratios = measure(live[0], live[1], say=say)
                 changes, notes = changes + slower, notes + ratios
     except KeyboardInterrupt:
         partial, a, b = takes.so_far()
+    finally:
+        takes.close()
     changes += told.changes + compare(a, b, EXPERIMENTS)
     found, problems = settled(changes, entries, code, (a.header.version, b.header.version))
     problems = [] if partial else problems + unanswered.problems(a, b)
@@ -213,6 +216,12 @@ class Takes:
         self.made: dict[int, Recording] = {}
         self.growing: dict[int, dict[str, Any]] = {0: {}, 1: {}}
         self.headers: dict[int, Header] = {}
+        self.programs: dict[int, Program] = {}
+
+    def close(self) -> None:
+        """End the processes that run in live sides' Pythons."""
+        for program in self.programs.values():
+            program.close()
 
     def recordings(self, sides: list[Side], fresh: bool) -> list[Recording]:
         """Both sides' recordings, made side by side where they are live."""
@@ -226,7 +235,8 @@ class Takes:
             self.headers[n], self.made[n] = side.recording.header, side.recording
             return side.recording
         python = str(side.python)
-        header, build = described(python, "torch", f"rnn-spec record torch@{python}")
+        program = self.programs[n] = Program(python)
+        header, build = described(program, "torch", f"rnn-spec record torch@{python}")
         self.headers[n] = header
         path = kept(python, header, build)
         if path.exists() and not fresh:
@@ -239,7 +249,7 @@ class Takes:
                 self.made[n] = found
                 return found
         part = told.part(f"{'AB'[n]}, {header.version}")  # both may be of one version
-        made = record(python, header, self.say, asked, part, self.growing[n])
+        made = record(python, header, self.say, asked, part, self.growing[n], program)
         self.made[n] = made
         try:
             made.write(path)

@@ -98,9 +98,9 @@ class Session:
         """What the spec says, under the masks that an answer shows, which is needed where dropout acts."""
         if observation is not None and case.dropping and case.config.dropout < 1:
             return expect(case, reveal.masks(case, observation))
-        if case.fingerprint not in self.expectations:
-            self.expectations[case.fingerprint] = expect(case, reveal.masks(case, Observation()))
-        return self.expectations[case.fingerprint]
+        if case.numbers not in self.expectations:
+            self.expectations[case.numbers] = expect(case, reveal.masks(case, Observation()))
+        return self.expectations[case.numbers]
 
     def attempt(self, attempt: Attempt) -> Observation:
         """What came of an attempt, from memory if it has been made before, by its id."""

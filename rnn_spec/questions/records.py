@@ -10,7 +10,7 @@ Case serves every dtype without rounding. `rnn_spec.far.wire` reads these annota
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import zip_longest
@@ -118,13 +118,17 @@ class Case:
     @cached_property
     def fingerprint(self) -> str:
         """The id, and a digest of all that is asked: no two questions have one."""
-        c, held = self.cotangents, hashlib.blake2b(digest_size=8)
-        arrays = [*self.given.values(), self.lengths, *(vars(c).values() if c else ())]
-        for x in (*arrays, *(a for call in self.calls for a in (call.input, call.h_0))):
-            held.update(b"-" if x is None else f"{x.dtype}{x.shape}".encode() + x.tobytes())
         told = [e if isinstance(e, str) else e.training for e in self.earlier]
-        held.update(repr((self.config, self.training, self.dtype, self.seed, told, self.route)).encode())
-        return f"{self.id} {held.hexdigest()}"
+        calls = [a for call in self.calls for a in (call.input, call.h_0)]
+        return f"{self.id} {digest(calls, (self.numbers, self.seed, told, self.route))}"
+
+    @cached_property
+    def numbers(self) -> str:
+        """A digest of all that the spec reads: whatever is done before it says the same, on any route."""
+        arrays = [*self.given.values(), self.lengths, *(vars(c).values() if (c := self.cotangents) else ())]
+        return digest(
+            arrays, (list(self.given), bool(self.cotangents), self.config, self.training, self.dtype)
+        )
 
     @property
     def dropping(self) -> bool:
@@ -157,6 +161,14 @@ class Case:
                 for e in self.earlier
             ),
         )
+
+
+def digest(arrays: Iterable[np.ndarray | None], told: object) -> str:
+    """16 hexadecimal digits that stand for arrays, each of them or None, and for what has a repr."""
+    held = hashlib.blake2b(repr(told).encode(), digest_size=8)
+    for x in arrays:
+        held.update(b"-" if x is None else f"{x.dtype}{x.shape}".encode() + x.tobytes())
+    return held.hexdigest()
 
 
 def _own(array: Any) -> Any:

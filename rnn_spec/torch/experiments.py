@@ -33,8 +33,14 @@ CHECKPOINTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "checkpoi
 WRITERS = ("1.0.0", "1.6.0", "2.0.1", "2.13.0", "2.15.0")
 """The releases that wrote the files in CHECKPOINTS."""
 
-HEAVY = ("torch._dynamo", "torch.export", "torch.onnx", "torch._functorch.eager_transforms", "torch._refs")
-"""What heavy ones need, imported once for all of them by a program that is started with --heavy."""
+HEAVY = (
+    "torch._dynamo", "torch.export", "torch.onnx", "torch._functorch.eager_transforms", "torch._refs",
+    "torch.export._trace",
+)  # fmt: skip
+"""What heavy ones need and torch imports late: imported once for all of them, before the first.
+
+Nothing whose import warns, as torch._decomp.decompositions_for_jvp does: who meets it first is told.
+"""
 EXPERIMENTS = {}
 
 

@@ -14,7 +14,8 @@ As a program it answers requests, JSON, a line each way, until bye or the end:
     <- {"call": 0.0012}
 
 An experiment runs in a process forked from this one, which has imported torch and done nothing else: so a
-crash is a fact, none sees another's traces, and the order does not matter. A fork costs ten times what most
+crash is a fact, none sees another's traces, and the order does not matter. Before the first heavy one this
+process imports what all of these need: light ones are to be asked before. A fork costs ten times what most
 experiments do: those that are asked together share one as long as none has left a trace (`traces`), and the
 answer has their facts, one or more. One that dies there is asked again, alone. What cannot be done is
 answered by ``{"error": "KeyError: ..."}``. A checkpoint is read with weights_only unless it is trusted;
@@ -22,6 +23,7 @@ arrays travel in .npz files.
 """
 
 import contextlib
+import functools
 import hashlib
 import importlib
 import inspect
@@ -49,6 +51,14 @@ PACKAGES = ("onnx", "onnxscript")
 """What torch's exporters need beside it."""
 QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 """Of these only what speaks of torch is kept: the others tell of Python's release."""
+
+
+def act(id):
+    """What an experiment does; a heavy one has what it needs imported."""
+    experiment = experiments.EXPERIMENTS[id]
+    if experiment.heavy:
+        bring_heavy()
+    return experiment.act
 
 
 def hello():
@@ -311,10 +321,8 @@ def _numbers(request):
 
 OPS = {
     "hello": lambda request: hello(),
-    "experiment": lambda request: apart(experiments.EXPERIMENTS[request["id"]].act),
-    "experiments": lambda request: {
-        "facts": together([experiments.EXPERIMENTS[id].act for id in request["ids"]])
-    },
+    "experiment": lambda request: apart(act(request["id"])),
+    "experiments": lambda request: {"facts": together([act(id) for id in request["ids"]])},
     "write": lambda request: apart(lambda: experiments.write(request["folder"])),
     "read": lambda request: apart(lambda: experiments.read(request["file"], **request.get("how", {}))),
     "names": _names,
@@ -342,20 +350,27 @@ def serve(lines, out):
         out.flush()
 
 
-def bring(heavy):
-    """Import torch, and where it is asked for what heavy experiments need of it."""
+def bring():
+    """Import torch."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         experiments.use(importlib.import_module("torch"))
         experiments.torch.set_num_threads(1)
-        for name in experiments.HEAVY if heavy else ():
-            with contextlib.suppress(ImportError):
+
+
+@functools.lru_cache(None)
+def bring_heavy():
+    """Import what heavy experiments need, of what this torch has and can import; once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in experiments.HEAVY:
+            with contextlib.suppress(Exception):
                 importlib.import_module(name)
 
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    bring("--heavy" in sys.argv)
+    bring()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints goes to stderr, and not between the answers
     serve(sys.stdin, answers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rnn_spec.judge.session import Session
 from rnn_spec.questions import data, product
 from rnn_spec.questions.product import FLAGS, TRIPLES, Recipe
-from rnn_spec.questions.records import LEVELS
+from rnn_spec.questions.records import LEVELS, Call
 from rnn_spec.spec.model import Config
+from rnn_spec.subjects.spec import SpecSubject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -279,3 +282,49 @@ def test_cover_is_no_larger_than_it_need_be() -> None:
     pool = [Recipe(), Recipe(num_layers=2), Recipe()]
 
     assert len(product.cover(pool)) == 2
+
+
+# -- what the spec reads of a case ------------------------------------------------------------------
+
+
+def test_what_is_done_before_is_nothing_to_the_spec() -> None:
+    """Of cases that differ in id, earlier calls, deeds, seed and route alone, one expectation is computed."""
+    case = Recipe().case()
+    session = Session(SpecSubject())
+
+    others = [
+        case.derive("again"),
+        case.derive("seeded", seed=7),
+        case.derive("before", earlier=("deepcopy", Call(case.input))),
+        case.derive("by a route", route="script"),
+    ]
+
+    assert all(session.expected(other) is session.expected(case) for other in others)
+    assert len({case.fingerprint, *(other.fingerprint for other in others)}) == 5
+
+
+def test_whatever_else_differs_is_read_by_the_spec() -> None:
+    """Each other field of a case, and each of its arrays, has its say in `numbers`."""
+    case = Recipe(num_layers=2, dropout=1.0).case()
+    assert case.cotangents is not None
+    more = {name: array + 1 for name, array in case.parameters.items()}
+    changes: dict[str, Any] = {
+        "config": replace(case.config, nonlinearity="relu"),
+        "input": case.input + 1,
+        "h_0": None,
+        "lengths": np.array([1] * case.input.shape[1]),
+        "training": True,
+        "dtype": "float16",
+        "cotangents": None,
+    }
+
+    told = [case.derive(name, **{name: value}) for name, value in changes.items()]
+    told += [case.derive(name, parameters={**case.parameters, name: more[name]}) for name in more]
+    told += [
+        case.derive(n, cotangents=replace(case.cotangents, **{n: a + 1}))
+        for n, a in vars(case.cotangents).items()
+    ]
+
+    assert len({case.numbers, *(one.numbers for one in told)}) == len(told) + 1
+    untold = {"id", "parameters", "seed", "earlier", "route"}
+    assert {*changes} | untold == {field.name for field in fields(case)}

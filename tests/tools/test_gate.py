@@ -634,9 +634,12 @@ def test_checkpoints_are_read_both_ways(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     old = planted(tmp_path, "a checkpoint", PLANTED["a checkpoint"][2])
 
-    own = sys.executable, record.describe(sys.executable, "torch", "")
-    same = checkpoints.crossed(own, own)
-    forward = checkpoints.crossed(own, (old, own[1]))
+    header = record.describe(sys.executable, "torch", "")
+    own, again, other = programs = [Program(python) for python in (sys.executable, sys.executable, old)]
+    same = checkpoints.crossed((own, header), (again, header))
+    forward = checkpoints.crossed((own, header), (other, header))
+    for program in programs:
+        program.close()
 
     assert same == []
     assert {(c.verdict, c.id.rpartition("-")[2]) for c in forward} == {("checkpoints", "module")}

@@ -164,8 +164,7 @@ def test_a_probe_that_dies_is_a_fact(act: str, died: str) -> None:
 
 
 HEAD = (
-    "import json, os, rnn_spec.torch.program as program\n"
-    "program.bring(False); torch = program.experiments.torch\n"
+    "import json, os, rnn_spec.torch.program as program\nprogram.bring(); torch = program.experiments.torch\n"
 )
 TRACES = {
     "a setting": ("torch.set_default_dtype(torch.float64)", "torch.ones(1).dtype == torch.float32", True),
@@ -224,7 +223,7 @@ def test_asked_together_probes_come_to_what_each_does_alone(monkeypatch: pytest.
 
 def test_a_probe_that_returns_much_is_heard_out() -> None:
     """A value larger than a pipe's buffer comes back whole."""
-    found = apart("return ['x' * 100] * 5000", ready="program.bring(False)")
+    found = apart("return ['x' * 100] * 5000", ready="program.bring()")
 
     assert found["value"] == ["x" * 100] * 5000
 
