@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 MINUTES = 1.0
 """How long a run takes that is not told."""
 SEEDS = 1 << 32
+CACHES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}
+"""How many kernels oneDNN and torch keep, which make one for each shape: more than a question has steps of.
+
+Left alone they keep 1024 each, in a gigabyte, of shapes that are not asked again.
+"""
 
 
 @click.command()
@@ -77,7 +82,7 @@ def explore(
     console = Console(highlight=False, soft_wrap=True)
     seed = secrets.randbelow(SEEDS) if seed is None else seed
     limit = float("inf") if examples and minutes is None else 60 * (minutes or MINUTES)
-    with launch.settled():
+    with launch.settled(**CACHES):
         try:
             under_test = load(subject)
             version = version_of(under_test, subject)

@@ -32,8 +32,8 @@ SHRINKING, SECONDS = 120, 45.0
 """How many questions, and seconds, may go into making one find small."""
 SIMPLER = 60
 """And how many more, when Hypothesis has done what it can."""
-HELD = 3000
-"""How many drawn arrays may be held in memory."""
+HELD = 200
+"""How many drawn arrays are held in memory from question to question; those of one come to it."""
 MOST = 10
 """How many different finds a run tells."""
 

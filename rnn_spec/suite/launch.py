@@ -32,11 +32,12 @@ SETTINGS = {
 
 
 @contextmanager
-def settled() -> Iterator[pytest.MonkeyPatch]:
-    """An environment with SETTINGS, but for those that the user has made; afterwards as it was."""
+def settled(**more: str) -> Iterator[pytest.MonkeyPatch]:
+    """An environment with SETTINGS and `more`, but for those that the user has made; afterwards as it was."""
+    settings = SETTINGS | more
     with pytest.MonkeyPatch.context() as environment:
-        for name in SETTINGS.keys() - os.environ.keys():
-            environment.setenv(name, SETTINGS[name])
+        for name in settings.keys() - os.environ.keys():
+            environment.setenv(name, settings[name])
         yield environment
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
+import os
 import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,13 +21,15 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from rnn_spec.cli import main
-from rnn_spec.explore import draw, judged, named, places, plans
+from rnn_spec.explore import command, draw, judged, named, places, plans
 from rnn_spec.explore.plans import Plan
-from rnn_spec.explore.search import Search, crowd, edit, lives
+from rnn_spec.explore.search import HELD, Search, crowd, edit, lives
 from rnn_spec.faults import FAULTS, PLACES
 from rnn_spec.judge.known import Expected, Known
 from rnn_spec.judge.session import Session
 from rnn_spec.lineup.faulty import faulty
+from rnn_spec.questions import data
+from rnn_spec.questions.records import Observation
 from rnn_spec.report import question
 from rnn_spec.subjects.base import version_of
 from rnn_spec.subjects.registry import load
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 
     from rnn_spec.questions.claims import Claims
     from rnn_spec.questions.records import Case
+    from rnn_spec.subjects.base import Subject
 
 drawing = settings(
     database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
@@ -158,6 +163,49 @@ def test_the_spec_conforms_and_the_same_seed_asks_the_same(
     assert one.finds == []
     assert one.asked >= 60
     assert one.covered == two.covered
+
+
+def test_a_run_holds_no_more_than_the_question_that_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many were asked: no session and no answer of an earlier one, and drawn arrays to a bound."""
+    judge, held, before = Search.judge, [], Counter(map(type, gc.get_objects()))
+
+    def look(self: Search, *arguments: Any) -> object:
+        if self.asked % 20 == 0:
+            gc.collect()
+            now = Counter(map(type, gc.get_objects())) - before
+            held.append((now[Session], now[Observation], data.dyadic.cache_info().currsize))
+        return judge(self, *arguments)
+
+    monkeypatch.setattr(Search, "judge", look)
+
+    run = search("spec", 150)
+
+    assert run.asked >= 150
+    sessions, answers, arrays = map(max, zip(*held, strict=True))
+    assert (sessions, answers) == (0, 0)
+    assert arrays < HELD + OF_ONE
+
+
+OF_ONE = 120
+"""Arrays of one question at most: parameters and states of six layers and both directions, in four calls."""
+
+
+def test_torch_is_told_to_keep_few_kernels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Before it is loaded, unless the user has said how many."""
+    name, other = command.CACHES
+    monkeypatch.setenv(other, "7")
+    told: dict[str, str] = {}
+
+    def loaded(subject: str) -> Subject:
+        told.update(os.environ)
+        return load(subject)
+
+    monkeypatch.setattr(command, "load", loaded)
+
+    explore("spec", "--examples=1", f"--results={tmp_path}")
+
+    assert (command.CACHES[name], "7") == (told[name], told[other])
+    assert name not in os.environ
 
 
 def test_a_known_failure_does_not_end_the_search() -> None:
