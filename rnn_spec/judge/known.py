@@ -58,7 +58,8 @@ class Known:
     `matters` is a word of MATTERS. `title` and `expected`, what should happen, make with the rest a text that
     can be filed where the failure is not reported (`report`). `whose` says whose failure it is, if it is none
     of the subject's own. `newer` are those of the checks that no recording of torch was asked: `since` is not
-    about them. `elsewhere` are other subjects that show it, with the checks that fail of each.
+    about them. `drawn` are patterns of questions of the search that show it, which no run owes.
+    `elsewhere` are other subjects that show it, with the checks that fail of each.
     `subject` is a pattern of its name, empty for any. `releases` is a version specifier, and empty where
     every release shows it, of which those `seen` were looked at; `since` is the first release on
     record that does, as every later one does, or unknown where no recording can show it. `proof` is how it
@@ -76,6 +77,7 @@ class Known:
     whose: str = ""
     elsewhere: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     newer: tuple[str, ...] = ()
+    drawn: tuple[str, ...] = ()
     subject: str = ""
     clause: str = ""
     since: str = "unknown"
@@ -102,7 +104,7 @@ class Known:
 
     def expects(self, check: str) -> bool:
         """Whether the check of this id is expected to fail; ``*`` stands for anything."""
-        return any(matches(check, pattern) for pattern in self.checks)
+        return any(matches(check, pattern) for pattern in (*self.checks, *self.drawn))
 
     def explains(self, message: str) -> bool:
         """Whether a failure with this message is the recorded one."""
@@ -162,7 +164,7 @@ class Expected:
             self._of_module[module] = [
                 k
                 for k in (*self.strict, *self.inherited)
-                if any(fnmatchcase(module, pattern.partition("::")[0]) for pattern in k.checks)
+                if any(fnmatchcase(module, pattern.partition("::")[0]) for pattern in (*k.checks, *k.drawn))
             ]
         return self._of_module[module]
 
@@ -232,7 +234,7 @@ def known() -> tuple[Known, ...]:
     newer = [tuple(row.get("newer", ())) for row in rows]
     checks = [(*row["checks"], *later) for row, later in zip(rows, newer, strict=True)]
     found = [
-        Known(**{"message": "", **row, "checks": of, "newer": later})
+        Known(**{"message": "", **row, "checks": of, "newer": later, "drawn": tuple(row.get("drawn", ()))})
         for row, of, later in zip(rows, checks, newer, strict=True)
     ]
     return tuple(each for k in found for each in (k, *elsewhere(k)))

@@ -301,18 +301,38 @@ def test_what_half_an_hour_found_wrong_with_torch_and_was_not(plan: Plan) -> Non
     assert judged.find(Session(load("torch")), plan.case()) is None
 
 
-def test_what_swapping_refuses_of_a_shallow_copy_is_known() -> None:
-    """The copied layer holds the weak references for which a state_dict cannot be loaded, either."""
+@pytest.mark.parametrize("deed", judged.HELD)
+def test_what_swapping_refuses_of_a_weight_that_is_held_is_known(deed: str) -> None:
+    """By the copied layer, or in the graph of a call: for that a state_dict cannot be loaded, either."""
     torch = pytest.importorskip("torch")
     subject = load("torch")
     if not hasattr(torch.__future__, "set_swap_module_params_on_conversion"):
         pytest.skip("there is no swapping in this torch")
     known = Expected.of(subject, version_of(subject, "torch"))
 
-    found = judged.find(Session(subject), Plan(earlier=("copy", "moved by swapping")).case())
+    found = judged.find(Session(subject), Plan(earlier=(deed, "moved by swapping")).case())
 
     assert found is not None
     assert [known.settle(id, found.difference)[0] for id in found.known_by].count("known") == 1
+
+
+def test_a_nan_that_reaches_another_sequence_is_known_in_bfloat16_alone() -> None:
+    """A processor with AMX shows it, and another need not; in another dtype it is a find."""
+    pytest.importorskip("torch")
+    subject = load("torch")
+    known = Expected.of(subject, version_of(subject, "torch"))
+    plan = Plan(4, 13, 1, 9, num_layers=2, dtype="bfloat16", values="nan input")
+    leak, other = (
+        "output: 18 of 468 elements differ\n  got nan, expected 0.07",
+        "output: got 1, expected 0.07",
+    )
+
+    found = judged.find(Session(subject), plan.case())
+    told = f"explore::numbers[{plan}]"
+
+    assert found is None or [known.settle(id, found.difference)[0] for id in found.known_by] == ["known"]
+    assert [known.settle(told, difference)[0] for difference in (leak, other)] == ["known", "failed"]
+    assert known.settle(told.replace("bfloat16", "float16"), leak)[0] == "failed"
 
 
 def test_what_torch_does_as_well_is_no_named_fault(monkeypatch: pytest.MonkeyPatch) -> None:
