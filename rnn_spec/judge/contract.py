@@ -14,7 +14,6 @@ import msgspec
 import numpy as np
 
 from rnn_spec.judge.compare import Nonconformity
-from rnn_spec.questions.expect import expect
 from rnn_spec.questions.records import DTYPES, Bound
 from rnn_spec.spec.arithmetic import FORMATS
 
@@ -57,7 +56,7 @@ def answers(check: Check, case: Case, like: Case) -> Observation:
 def obeys(check: Check, case: Case) -> Observation:
     """The law, forward."""
     answer = check.ask(case)
-    expected = expect(replace(shown(check, case, answer), cotangents=None)).arrays
+    expected = check.session.expected(replace(shown(check, case, answer), cotangents=None)).arrays
     for name in ("output", "h_n"):
         check.within(name, getattr(answer, name), expected[name])
     return answer
@@ -67,7 +66,7 @@ def learns(check: Check, case: Case) -> Observation:
     """The law, backward, of a case that a deed was done in."""
     answer = check.ask(case)
     like = shown(check, case, answer)
-    expected = expect(like).arrays
+    expected = check.session.expected(like).arrays
     for name in ("input", "h_0"):
         if f"freeze {name}" in case.deeds:
             check.holds(name not in answer.gradients, f"{name} is frozen and got a gradient")
