@@ -14,7 +14,7 @@ from rnn_spec.gate import accepted, environments, report
 from rnn_spec.gate import model as models
 from rnn_spec.gate.compare import VERDICTS
 from rnn_spec.gate.recording import RecordingError
-from rnn_spec.gate.run import Options, run
+from rnn_spec.gate.run import Options, comes_to, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,6 +151,21 @@ def gate(
     for line in report.annotated(result) if annotate else ():
         click.echo(line)
     end(COULD_NOT_RUN if result.partial else CONFORMS if result.passes else FAILS)
+
+
+@gate.command()
+@click.argument("sides", nargs=-1, required=True)
+@click.option("--recorded", is_flag=True, help="Of the releases on record alone: pip is not asked.")
+def which(sides: tuple[str, ...], recorded: bool) -> None:
+    """Say what each of SIDES, as --from and --to take them, comes to: of a range, the release by pip.
+
+    For example: rnn-spec gate which 'torch>=2.2,<2.4' requirements.txt
+    """
+    try:
+        for side in sides:
+            click.echo(comes_to(side, recorded=recorded))
+    except RecordingError as e:
+        raise CouldNotRun(str(e)) from e
 
 
 @gate.command()

@@ -160,6 +160,16 @@ def resolved(options: Options, say: Callable[[str], None]) -> list[Side]:
     return sides
 
 
+def comes_to(name: str, *, recorded: bool) -> str:
+    """What a side comes to: the release of a version or a range, the Python, or the recording's release."""
+    which = environments.find(name)
+    if isinstance(which, Recording):
+        return which.header.version
+    if isinstance(which, Path | str):
+        return str(which)
+    return requirements.release(which, Archive.read().order, ask=not recorded)
+
+
 def versioned(which: str, python: str | None, options: Options, say: Callable[[str], None]) -> Side:
     """A version: from the record, or to be installed."""
     archive = Archive.read()

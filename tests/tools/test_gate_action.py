@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import msgspec
 import pytest
@@ -124,12 +125,35 @@ def test_the_actions_options_of_a_model_are_words_as_a_shell_reads_them(tmp_path
     assert not (tmp_path / "pwned").exists()
 
 
+def wheel(folder: Path, release: str) -> None:
+    """A wheel of torch with nothing in it, for pip to find."""
+    folder.mkdir(exist_ok=True)
+    info = f"torch-{release}.dist-info"
+    files = {
+        "METADATA": f"Metadata-Version: 2.1\nName: torch\nVersion: {release}\n",
+        "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    with ZipFile(folder / f"torch-{release}-py3-none-any.whl", "w") as made:
+        for name, text in files.items():
+            made.writestr(f"{info}/{name}", text)
+
+
 def test_what_is_kept_is_found_by_all_that_decides_what_it_holds(tmp_path: Path) -> None:
-    """The same sides, Python and pip settings have one key; another of any of them has another."""
+    """The same sides, Python and pip settings have one key; another of any of them has another.
+
+    A range is what it comes to: where a newer release matches, what was kept of the older one is not it.
+    """
     (step,) = [s for s in read(ACTION)["runs"]["steps"] if s.get("id") == "holds"]
     (kept,) = [s for s in read(ACTION)["runs"]["steps"] if s.get("uses", "").startswith("actions/cache@")]
     (tmp_path / "python").write_text('#!/bin/sh\necho "$IDENTITY"\n')
     (tmp_path / "python").chmod(0o755)
+    command = tmp_path / "rnn-spec" / "bin" / "rnn-spec"
+    command.parent.mkdir(parents=True)
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m rnn_spec "$@"\n')
+    command.chmod(0o755)
+    index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels")}
+    wheel(tmp_path / "wheels", "2.2.2")
 
     def key(pin: str = "torch==2.2.2", **other: str) -> str:
         (tmp_path / "requirements.txt").write_text(f"{pin}\n")
@@ -138,14 +162,22 @@ def test_what_is_kept_is_found_by_all_that_decides_what_it_holds(tmp_path: Path)
         env = os.environ | {
             "SIDE_FROM": "requirements.txt", "SIDE_TO": "2.3.1", "PYTHON": str(tmp_path / "python"),
             "GITHUB_ACTION_PATH": str(ACTION.parent), "GITHUB_OUTPUT": str(out), "IDENTITY": "3.11.7",
+            "RUNNER_TEMP": str(tmp_path), "RECORDED": "false", **index,
         } | other  # fmt: skip
         command = ["bash", "-eo", "pipefail", "-c", step["run"]]
         subprocess.run(command, cwd=tmp_path, env=env, check=True)
         return out.read_text()
 
     others = [key("torch==2.2.1"), key(SIDE_TO="2.4.1"), key(PIP_EXTRA_INDEX_URL="x"), key(IDENTITY="3.12")]
+    older = key("torch>=2.2")
+    recorded = key("torch>=2.2", RECORDED="true")
+    wheel(tmp_path / "wheels", "2.3.1")
+    newer = key("torch>=2.2")
 
     assert re.fullmatch(r"key=[0-9a-f]{64}\n", key())
     assert key() == key()
     assert len({key(), *others}) == 1 + len(others)
+    assert key() == older != newer == key("torch>=2.2.1")
+    assert recorded == key("torch>=2.2", RECORDED="true") != newer
+    assert "torch>=9" not in key("torch>=9")  # which the gate itself refuses, in its report
     assert kept["with"]["key"].endswith("${{ steps.holds.outputs.key }}")
