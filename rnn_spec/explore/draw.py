@@ -33,8 +33,17 @@ MOVED, LOWER = (
     for dtypes in (("float32", "float64"), ("float16", "bfloat16"))
 )
 """Moves from dtype to dtype; to one of few bits only where no other deed follows: torch may not have it."""
-ROUTES = ("functional", "trace", "script", "grad")
-"""Routes by which a padded call is made: those that torch is not known to be unable to take."""
+ROUTES = ("functional", "grad", "functional", "grad", "vmap")
+"""Routes by which a call is made: torch is known to be unable to take the last, and another layer may."""
+PROGRAMS = ("trace", "script")
+"""Routes that make a program of the layer first, of which torch keeps some.
+
+Not torch.compile and torch.export: 0.1 and 0.3 s each, but the first of them imports torch's compiler, 3 s of
+a processor, and 12 s where others compute, too. A deadline that ends an import leaves torch broken for all
+that is asked after it, so the suite alone asks them.
+"""
+SHORT = 6
+"""The most of each size, and of steps before, of a call that is made of a program."""
 LIGHT = 0.1
 """Multiplications, in millions, of a call that is made by a route: some take long to be taken."""
 ENDING = tuple(deed for deed in LAWFUL if deed not in FOLLOWED)
@@ -165,9 +174,20 @@ def furnished(draw: Any, claims: Claims, plan: Plan) -> Plan:
     elif chance(draw, 0.2):
         plan = replace(plan, weights="steep")
     plan = replace(plan, cotangents=cotangents(draw, claims, plan), earlier=before(draw, claims, plan))
-    if "routes" in claims.contract and plan.work < LIGHT and not plan.lengths and chance(draw, 0.2):
-        return replace(plan, route=pick(draw, ROUTES))
+    if "routes" in claims.contract and plan.work < LIGHT and chance(draw, 0.2):
+        route = pick(draw, ROUTES)
+        return plan if route == "vmap" and plan.lengths else replace(plan, route=route)
     return replace(plan, deeds=ways(draw, claims, plan))
+
+
+@st.composite
+def programs(draw: Any, claims: Claims) -> Plan:
+    """Small calls of a program that is made of the layer."""
+    plan = draw(plans(claims))
+    names = ("seq_len", "batch", "input_size", "hidden_size")
+    changes: dict[str, Any] = {name: min(getattr(plan, name), SHORT) for name in names}
+    changes["earlier"] = tuple(replace(e, steps=min(e.steps, SHORT)) for e in plan.earlier)
+    return replace(plan, deeds=(), route=pick(draw, PROGRAMS), **changes)
 
 
 def revealing(claims: Claims, plan: Plan) -> Plan:

@@ -175,8 +175,15 @@ class Aspect:
     like: Callable[[Any], tuple[str, ...]] = lambda question: ()
 
 
+BY_ROUTE = {
+    "functional": "EXE-02", "grad": "EXE-02", "vmap": "EXE-03", "trace": "EXE-04", "script": "EXE-05",
+}  # fmt: skip
+
+
 def spoken_of(case: Case, array: str) -> Iterator[str]:
     """The clauses that speak of an array of the answer, the most telling first."""
+    if case.route:
+        yield BY_ROUTE[case.route]
     kind, _, name = array.partition(" ")
     if kind == "grad":
         yield from ("PCK-11",) * (case.lengths is not None) + ("GRD-13",) * case.dropping

@@ -34,6 +34,8 @@ SIMPLER = 60
 """And how many more, when Hypothesis has done what it can."""
 HELD = 200
 """How many drawn arrays are held in memory from question to question; those of one come to it."""
+PROGRAMS = 300
+"""How many programs a run makes of layers, at most: torch.jit keeps two thirds of a megabyte of one."""
 MOST = 10
 """How many different finds a run tells."""
 
@@ -73,6 +75,13 @@ def lives(claims: Any) -> Kind | None:
     return replace(plain(claims), name="deeds", drawn=draw.lived(claims), traits=lived, share=0.2)
 
 
+def programs(claims: Any) -> Kind | None:
+    """Programs that are made of the layer, which torch does not forget: few a run."""
+    if "routes" not in claims.contract:
+        return None
+    return replace(plain(claims), name="programs", drawn=draw.programs(claims), share=0.02, most=PROGRAMS)
+
+
 def lived(plan: plans.Plan) -> dict[str, str]:
     """Which deeds were done."""
     deeds = [e for e in plan.earlier if isinstance(e, str)]
@@ -103,7 +112,7 @@ def edit(claims: Any) -> Kind | None:
     return Kind("edits", edits.edits(claims), judge, edits.traits, edits.simpler, share=0.25)
 
 
-KINDS = (plain, crowd, edit, lives)
+KINDS = (plain, crowd, edit, lives, programs)
 """The kinds of questions, each made for what a subject claims; None: it claims nothing of it."""
 
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from rnn_spec.cli import main
 from rnn_spec.explore import command, draw, judged, named, places, plans
 from rnn_spec.explore.plans import Plan
-from rnn_spec.explore.search import HELD, Search, crowd, edit, lives
+from rnn_spec.explore.search import HELD, Hunt, Search, crowd, edit, lives, programs
 from rnn_spec.faults import FAULTS, PLACES
 from rnn_spec.judge.known import Expected, Known
 from rnn_spec.judge.session import Session
@@ -268,22 +268,54 @@ def searched(name: str, maker: object, examples: int) -> Search:
         ("gradients-to-a-copy", lives, "STA-02"),
         ("mixed-dtypes-cast", edit, "PRC-05"),
         ("place-mask-of-later-steps", crowd, "DRP-07"),
+        ("traced-weights-are-constants", programs, "EXE-04"),
     ],
 )
 def test_each_kind_of_question_finds_what_only_it_shows(fault: str, maker: object, clause: str) -> None:
-    """What is done to a layer, an attempt one edit away, and masks in plain sight."""
+    """What is done to a layer, an attempt one edit away, masks in plain sight, and a program of the layer."""
     run = searched(f"fault:{fault}", maker, 300)
 
     assert [find.clause for find in run.finds] == [clause]
 
 
-@pytest.mark.parametrize("maker", [lives, edit])
-def test_torch_gets_wrong_there_what_is_known(maker: object) -> None:
+@pytest.mark.parametrize(("maker", "examples"), [(lives, 80), (edit, 80), (programs, 25)])
+def test_torch_gets_wrong_there_what_is_known(maker: object, examples: int) -> None:
     """Nothing new is found, and what is known is recognised by its kind."""
-    run = searched("torch", maker, 80)
+    run = searched("torch", maker, examples)
 
     assert run.finds == []
-    assert run.known or maker is edit
+    assert run.known or maker is not lives
+
+
+def test_few_programs_are_made_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By every route that makes one, and then no more, however many other questions are asked."""
+    pytest.importorskip("torch")
+    monkeypatch.setattr("rnn_spec.explore.search.PROGRAMS", 60)
+    monkeypatch.setattr(Search, "judge", lambda *_: None)
+    run, random = Search(load("torch"), Expected(()), 3), Random(3)
+    kind = programs(run.subject.claims)
+    assert kind is not None
+
+    for _ in range(40):
+        Hunt(run, kind).run(random)
+
+    assert run.of["programs"] == 60
+    assert {*draw.PROGRAMS} == {route for _, trait, route in run.covered if trait == "route"}
+    assert programs(SpecSubject().claims) is None
+
+
+@pytest.mark.parametrize(("route", "how"), [("vmap", {}), ("grad", {"lengths": "unsorted"})])
+def test_what_a_route_cannot_take_is_known(route: str, how: dict[str, str]) -> None:
+    """Of torch; a find of another layer, and without the lengths torch.func.grad has no fault."""
+    pytest.importorskip("torch")
+    subject, plan = load("torch"), Plan(2, 2, 2, 2, cotangents="both", route=route, **how)  # type: ignore[arg-type]
+    known = Expected.of(subject, version_of(subject, "torch"))
+
+    found = judged.find(Session(subject), plan.case())
+
+    assert found is not None
+    assert [known.settle(id, found.difference)[0] for id in found.known_by] == ["known"]
+    assert not how or judged.find(Session(subject), replace(plan, lengths="").case()) is None
 
 
 @pytest.mark.parametrize(
