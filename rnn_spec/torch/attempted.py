@@ -7,6 +7,7 @@ it; its values are made by `made`. What comes back is an Observation as plain da
 import contextlib
 import json
 import os
+import signal
 import warnings
 
 import numpy as np
@@ -349,14 +350,20 @@ def apart(answer):
     child = os.fork()
     if child == 0:
         try:
+            torch.set_num_threads(1)  # the others were not forked
             with os.fdopen(sink, "w") as pipe:
                 pipe.write(json.dumps(answer()))
         finally:
             os._exit(0)
     os.close(sink)
-    with os.fdopen(source) as pipe:
-        text = pipe.read()
-    status = os.waitpid(child, 0)[1]
+    try:
+        with os.fdopen(source) as pipe:
+            text = pipe.read()
+    except BaseException:  # whoever waits is told that it takes too long
+        os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        status = os.waitpid(child, 0)[1]
     if text:
         return text
     how = "died of signal {}".format(status) if status else "ended without an answer"

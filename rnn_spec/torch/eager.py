@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -83,12 +84,17 @@ class TorchSubject(Subject):
         return Observation(**answer)
 
     def attempt(self, attempt: Attempt) -> Observation:
-        """Make one Attempt of the class under test."""
+        """Make one Attempt of the class under test; in a process forked for it where torch may die of it."""
         from rnn_spec.torch import attempted
 
         make: Any = attempted.attempt
-        found: dict[str, Any] = make(packed(attempt), self.cls, self.device)
-        after = found.pop("after", None)  # arrays are no plain data
+        found: dict[str, Any]
+        if attempt.apart and self.device == "cpu":  # what has used another device cannot be forked
+            apart: Any = attempted.apart
+            found = json.loads(apart(lambda: self.worker.written(make(packed(attempt), self.cls))))
+        else:
+            found = make(packed(attempt), self.cls, self.device)
+        after = self.worker.read(found.pop("after", None))  # arrays are no plain data
         return replace(msgspec.convert(found, Observation), after=after)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -201,6 +202,43 @@ def test_a_crash_is_an_answer(worker: TorchWorker) -> None:
     assert there.error is not None
     assert there.error.type == "ValueError"
     assert worker.process is before
+
+
+DEADLY = """
+import os, signal
+import torch
+from rnn_spec import TorchSubject
+
+class Deadly(torch.nn.RNN):
+    def forward(self, input, hx=None):
+        if isinstance(input, tuple) and input.batch_sizes.tolist() == [9]:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().forward(input, hx)
+
+class DeadlySubject(TorchSubject):
+    module = Deadly
+"""
+
+
+def test_a_crash_in_this_process_is_an_answer_of_an_attempt_apart(tmp_path: Path) -> None:
+    """A layer that dies of a packed batch does so in a process forked for it, here as in a worker."""
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    asked = """
+import deadly
+import torch
+from rnn_spec.questions.attempts import packed_rows
+torch.set_num_threads(2)
+torch.ones(1000, 1000) @ torch.ones(1000, 1000)
+for sizes in ([9], [9, 9]):
+    error = deadly.DeadlySubject().attempt(packed_rows(sizes, bidirectional=False)).error
+    print(error.phase, error.type)
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout.splitlines()) == (0, ["worker crash", "forward RuntimeError"])
 
 
 class Answering(Subject):
