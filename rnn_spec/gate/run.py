@@ -203,7 +203,7 @@ def nearest(which: str, order: list[str]) -> str:
 
 def had(sides: list[Side], say: Callable[[str], None]) -> list[Side]:
     """The sides, each that has to be installed with its Python: both asked of pip, then both made at once."""
-    wanted = [side.wanted for side in sides if side.wanted]
+    wanted = list(dict.fromkeys(side.wanted for side in sides if side.wanted))
     if not wanted:
         return sides
     with beside(2) as both, Progress(lambda _: say("pip is at work"), every=20.0) as told:

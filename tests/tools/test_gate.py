@@ -240,6 +240,26 @@ def test_an_environment_is_made_once_and_another_for_whatever_else_it_would_hold
     assert [kept.what for kept in environments.kept()].count("torch 2.13.0, CPython 3.11.7 /usr") == 1
 
 
+def test_a_release_that_both_sides_want_is_installed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked of pip once and made once, and both sides have it."""
+    log = tmp_path / "log"
+    python = an_index(tmp_path, monkeypatch, f"echo $3 >> {log}\n")
+    side = run.Side(wanted=Wanted("2.13.0", python))
+    said: list[str] = []
+
+    one, other = run.had([side, side], said.append)
+
+    assert one.python == other.python
+    assert log.read_text().split() == ["install", "install"]  # the question, and the installation
+    assert [line.partition(" in ")[0] for line in said if "install" in line] == [
+        "torch 2.13.0 is not installed yet: asking pip what it would fetch",
+        "installing torch 2.13.0",
+        "torch 2.13.0 is installed",
+    ]
+
+
 def test_what_is_kept_is_listed_and_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Environments, recordings, and what an interrupted gate left, each with its size."""
     python = an_index(tmp_path, monkeypatch, "exit 0\n")
