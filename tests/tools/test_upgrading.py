@@ -58,6 +58,17 @@ def test_the_page_shows_how_to_ask_for_ones_own_lines(tmp_path: Path) -> None:
         assert CliRunner().invoke(main, arguments).exit_code == status
 
 
+def test_a_page_of_a_gate_alone_says_what_was_compared_once(tmp_path: Path) -> None:
+    """In its heading; no link leads to the one section; a change has its id, by which it is accepted."""
+    gate("--page", str(tmp_path / "page.html"))
+
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<h1>torch.nn.RNN: torch 2.2.2+cu121 → torch 2.3.1+cu121</h1>" in page
+    assert "<h2>What changes for you</h2>" in page
+    assert "<nav" not in page
+    assert "<code>construct/fourth-positional-bool</code></li>" in page
+
+
 def test_the_page_counts_the_releases() -> None:
     """As many as are on record."""
     assert f"of {len(Archive.read().releases)} releases" in PAGE
