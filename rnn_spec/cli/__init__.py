@@ -179,14 +179,14 @@ def check(
     with last_failed(Path(results, "results.json"), subject) if failed_last else nullcontext() as chosen:
         code = launch.run_suite([*arguments, *([f"--lf-of={chosen}"] if chosen else [])], [watch])
     if watch.kept:
-        told(Path(results), fails=code == FAILS)
+        told(Path(results), judged=code in (CONFORMS, FAILS))
     end(code if code in (CONFORMS, FAILS) else COULD_NOT_RUN)
 
 
-def told(folder: Path, *, fails: bool) -> None:
-    """After a run whose results are kept: what the subject behaves like if it fails, and the page."""
+def told(folder: Path, *, judged: bool) -> None:
+    """After a run whose results are kept: what the subject behaves like if a check fails, and the page."""
     kept()
-    after = [("rnn_spec.lineup.commands:diagnose", folder / "results.json")] if fails else []
+    after = [("rnn_spec.lineup.commands:diagnose", folder / "results.json")] if judged else []
     for name, path in (*after, ("rnn_spec.report.views_command:leave", folder)):
         try:
             elsewhere(name)(path)

@@ -36,7 +36,7 @@ def begin(subject: str, skip_smoke: bool) -> None:
 
 
 def diagnose(path: Path) -> None:
-    """Print, and keep with the results, what a subject that fails behaves like."""
+    """Print, and keep with the results, what a subject behaves like that fails a check, a SHOULD's, too."""
     from rnn_spec.lineup import diagnosis
 
     results = Results.read(path)

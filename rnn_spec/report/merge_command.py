@@ -49,5 +49,5 @@ def merge(files: tuple[Path, ...], results: str, known_file: Path | None) -> Non
     table.show(whole, console := Console(), "some")
     console.print(f"results: {path}", highlight=False, soft_wrap=True)
     broken, good = any(v.outcome == "broken" for v in whole.verdicts), conforms(whole)
-    told(path.parent, fails=not (broken or good))
+    told(path.parent, judged=not broken)
     end(COULD_NOT_RUN if broken else CONFORMS if good else FAILS)

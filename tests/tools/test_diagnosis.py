@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from rnn_spec.cli import main
 from rnn_spec.faults import FAULTS
 from rnn_spec.faults.base import MODULE
 from rnn_spec.lineup.diagnosis import diagnose, sentences
@@ -15,9 +17,12 @@ from rnn_spec.lineup.faulty import faulty, faulty_spec
 from rnn_spec.lineup.matrix import BRIEF, Matrix
 from rnn_spec.subjects.spec import SpecSubject
 from rnn_spec.suite.collect import collect
+from rnn_spec.suite.results import Results
 from tests.tools.examples import failing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rnn_spec.questions.records import Case, Observation
     from rnn_spec.suite.planned import Planned
 
@@ -280,3 +285,15 @@ def test_95_of_100_faults_are_named_first() -> None:
     print(f"{len(faults) - len(missed)} of {len(faults)} named first; not: {', '.join(missed)}")
 
     assert len(missed) <= 0.05 * len(faults)
+
+
+def test_a_run_in_which_a_should_alone_fails_is_diagnosed(tmp_path: Path) -> None:
+    """It conforms, and is told what it behaves like as one that does not."""
+    pytest.importorskip("torch")
+    subject = "fault:repr-with-sizes-swapped"
+
+    done = CliRunner().invoke(main, ["check", subject, "--clause=ARG-07", "-n0", f"--results={tmp_path}"])
+
+    assert done.exit_code == 0, done.output
+    assert "(repr-with-sizes-swapped)" in done.output
+    assert Results.read(tmp_path / "results.json").diagnoses
