@@ -154,7 +154,7 @@ def put(held: Mapping[str, Recording], made: Recording) -> Recording:
     if release not in held:
         raise RecordingError(f"only a part of torch {release} is recorded, and no whole is on record")
     whole = held[release]
-    for name in ("version", "python", "numpy", "platform"):
+    for name in ("version", "python", "numpy", "platform", "processor"):
         one, other = getattr(whole.header, name), getattr(made.header, name)
         if one != other:
             raise RecordingError(f"torch {release} is on record with {name} {one}, and not with {other}")

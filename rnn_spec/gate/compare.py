@@ -107,7 +107,8 @@ class Asked(NamedTuple):
 def compare(a: Recording, b: Recording, experiments: Mapping[str, Asks]) -> list[Change]:
     """Every difference between two recordings, in the order of VERDICTS and then by id.
 
-    What needs a package that a side lacks is not compared: it would be told as torch's change.
+    What needs a package that a side lacks is not compared, nor are bits within their bounds where the sides
+    ran on two processors (`elsewhere` counts them): these would be told as torch's changes.
     """
     facts = [
         (id, *pair)
@@ -116,7 +117,7 @@ def compare(a: Recording, b: Recording, experiments: Mapping[str, Asks]) -> list
     ]
     found = [
         *(_fact(id, experiments.get(id), *pair) for id, *pair in facts),
-        *(_toward(c, a, b) for c in _answers(a, b)),
+        *(_toward(c, a, b) for c in _answers(a, b) if not (_apart(a, b) and _moved(c))),
         *(
             _clause(id, (a.header.version, b.header.version), *pair)
             for id, *pair in _differing(a.clauses, b.clauses)
@@ -129,6 +130,25 @@ def compare(a: Recording, b: Recording, experiments: Mapping[str, Asks]) -> list
         return order.index(change.verdict), of, change.id != change.clause, _natural(change.id)
 
     return sorted(found, key=place)
+
+
+def _apart(a: Recording, b: Recording) -> bool:
+    """Whether the sides are known to have run on two processors."""
+    one, other = a.header.processor, b.header.processor
+    return bool(one and other and one != other)
+
+
+def _moved(change: Change) -> bool:
+    """Whether numbers of a case are others, and none is out of a bound."""
+    within = all(x is None or x <= 1 for x in change.headroom or (None,))
+    return change.verdict in ("numerics", "streams") and change.headroom is not None and within
+
+
+def elsewhere(a: Recording, b: Recording) -> str:
+    """A sentence on the numbers that are not compared, because the sides ran on two processors."""
+    count = sum(map(_moved, _answers(a, b))) if _apart(a, b) else 0
+    of = "1 case" if count == 1 else f"{count} cases"
+    return f"the numbers of {of} moved within the bound, as on another processor they do" if count else ""
 
 
 def _spelt(facts: Mapping[str, Fact], experiments: Mapping[str, Asks]) -> Mapping[str, Fact]:

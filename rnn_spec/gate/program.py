@@ -41,6 +41,7 @@ class Hello(msgspec.Struct, frozen=True):
     python: str
     numpy: str
     platform: str
+    processor: str = ""
     reads: bool = False
     cuda: bool = False
     packages: dict[str, str] = {}

@@ -178,7 +178,7 @@ def described(program: Program, subject: str, command: str) -> tuple[Header, str
         said = program.hello
     except Refusal as e:
         raise RecordingError(f"the torch of {program.python} says no hello: {e}") from e
-    told = said.version, said.python, said.numpy, said.platform
+    told = said.version, said.python, said.numpy, said.platform, said.processor
     return Header(subject, *told, command=command, packages=said.packages), said.build
 
 

@@ -110,8 +110,9 @@ class Question(Record, frozen=True):
 
 
 class Header(Record, frozen=True):
-    """All in which two recordings of one release may differ.
+    """All in which two recordings of one release on one processor may differ.
 
+    Another `processor` may add up in another order, and torch before 2.0 draws other masks there.
     `asked` says how much the recording had when it was made, whole, as `Recording.counts` counts it; a part,
     and what is made by hand, says nothing of it.
     """
@@ -121,6 +122,7 @@ class Header(Record, frozen=True):
     python: str = ""
     numpy: str = ""
     platform: str = ""
+    processor: str = ""
     rnn_spec: str = rnn_spec.__version__
     command: str = ""
     packages: dict[str, str] = {}

@@ -65,7 +65,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     def circumstances(self) -> list[str]:
         """What else differs between the two sides, and may be the reason."""
         a, b = self.source, self.target
-        names = ("python", "numpy", "platform", "rnn_spec")
+        names = ("python", "numpy", "platform", "processor", "rnn_spec")
         pairs = [(name, getattr(a, name), getattr(b, name)) for name in names]
         pairs += [("build", a.version.partition("+")[2], b.version.partition("+")[2])]
         pairs += [(n, a.packages.get(n), b.packages.get(n)) for n in sorted({*a.packages} | {*b.packages})]

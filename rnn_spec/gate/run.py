@@ -22,7 +22,7 @@ from rnn_spec.gate.archive import Archive
 from rnn_spec.gate.causes import named
 from rnn_spec.gate.checkpoints import crossed
 from rnn_spec.gate.code import Code
-from rnn_spec.gate.compare import Change, compare, package
+from rnn_spec.gate.compare import Change, compare, elsewhere, package
 from rnn_spec.gate.environments import Wanted
 from rnn_spec.gate.program import Program
 from rnn_spec.gate.progress import Progress
@@ -107,7 +107,7 @@ def run(options: Options, say: Callable[[str], None]) -> Result:
     changes += told.changes + compare(a, b, EXPERIMENTS)
     found, problems = settled(changes, entries, code, (a.header.version, b.header.version))
     problems = [] if partial else problems + unanswered.problems(a, b)
-    notes += takes.notes + [said for said in (lacking(a, b), newer(a, b)) if said]
+    notes += takes.notes + [said for said in (lacking(a, b), newer(a, b), elsewhere(a, b)) if said]
     files = code.files if code else None
     since = began(found, a, b)
     return Result(

@@ -68,11 +68,29 @@ def hello():
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": "{} {}".format(platform.system(), platform.machine()),
+        "processor": processor(),
         "reads": "weights_only" in inspect.signature(experiments.torch.load).parameters,
         "cuda": bool(experiments.torch.cuda.is_available()),
         "packages": dict(filter(None, map(_package, PACKAGES))),
         "build": build(),
     }
+
+
+WIDE = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile", "asimd", "sve", "bf16")
+"""What a kernel may be chosen by, in Linux' words."""
+
+
+def processor():
+    """Whose the processor is, which model, and what of WIDE it has: by these the order of sums is chosen."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            first = lines.read().split("\n\n")[0]
+    except OSError:
+        return platform.processor()
+    told = dict(map(str.strip, line.split(":", 1)) for line in first.splitlines() if ":" in line)
+    names = ("vendor_id", "cpu family", "model", "CPU implementer", "CPU part")
+    has = (told.get("flags") or told.get("Features") or "").split()
+    return " ".join([told[name] for name in names if name in told] + [name for name in WIDE if name in has])
 
 
 def build():

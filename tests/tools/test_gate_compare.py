@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rnn_spec.gate import accepted
 from rnn_spec.gate.archive import Archive
-from rnn_spec.gate.compare import VERDICTS, compare
+from rnn_spec.gate.compare import VERDICTS, compare, elsewhere
 from rnn_spec.gate.recording import (
     Arrays,
     Bits,
@@ -148,6 +148,26 @@ def test_a_question_that_one_side_was_never_asked_fails_no_gate() -> None:
 
 
 ARRAYS = {"output": Bits("00", (5, 2, 4), 0.03), "h_n": Bits("01", (1, 2, 4), 0.02)}
+
+
+PROCESSORS = [("AuthenticAMD 23 49 avx2 fma", False), ("GenuineIntel 6 85 avx512f", True), ("", True)]
+
+
+@pytest.mark.parametrize(("other", "told"), PROCESSORS, ids=["another", "the same", "not told"])
+def test_bits_are_compared_on_one_processor(other: str, told: bool) -> None:
+    """On another, another order of sums is no change of torch, unless it leaves the bound."""
+    here = msgspec.structs.replace(HEADER, processor="GenuineIntel 6 85 avx512f")
+    ids, after = (SMALL, RANDOM, "wrong"), (0.2, 0.3, 3.0)
+    a = Recording(here, cases=dict.fromkeys(ids, moved(0.1)))
+    arrays = (Arrays({**ARRAYS, "output": Bits("aa", (5, 2, 4), x)}) for x in after)
+    b = Recording(msgspec.structs.replace(HEADER, processor=other), cases=dict(zip(ids, arrays, strict=True)))
+
+    found = {c.id: c.verdict for c in compare(a, b, EXPERIMENTS)}
+
+    within = {SMALL: "numerics", RANDOM: "streams"}
+    assert found == {"wrong": "beyond"} | (within if told else {})
+    said = "the numbers of 2 cases moved within the bound, as on another processor they do"
+    assert elsewhere(a, b) == ("" if told else said)
 
 
 def moved(headroom: float | None, shape: tuple[int, ...] = (5, 2, 4)) -> Arrays:
