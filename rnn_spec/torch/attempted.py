@@ -215,9 +215,11 @@ def move(layer, dtype, device):
 
 
 def attribute(value):
-    """An attribute's type, and its value."""
+    """An attribute's type, and its value; of a number of NumPy the number, which each NumPy shows its way."""
     kind = type(value)
-    plain = kind in (bool, str, type(None)) or (kind in (int, float) and abs(value) < 2**53)
+    value = value.item() if isinstance(value, np.generic) else value
+    same = type(value)
+    plain = same in (bool, str, type(None)) or (same in (int, float) and abs(value) < 2**53)
     return {"type": kind.__name__, "value": value if plain else repr(value)}
 
 

@@ -136,6 +136,15 @@ def test_what_is_no_value_is_refused_in_a_sentence(value: Any, says: str | None)
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("value", [np.int64(3), np.uint8(3), np.float64(0.5), np.bool_(True)])
+def test_a_number_of_numpy_is_told_as_a_number_of_its_type(value: Any) -> None:
+    """Whatever this NumPy shows of it: releases that are compared have others."""
+    told = attempted.attribute(value)  # type: ignore[no-untyped-call]
+
+    assert told == {"type": type(value).__name__, "value": value.item()}
+    assert type(told["value"]) in (int, float, bool)
+
+
 @pytest.mark.parametrize("value", [object(), {1: 2}, np.array(["a"]), np.longdouble(1), {1}])
 def test_what_cannot_be_packed_is_an_error(value: Any) -> None:
     """A test that puts something else into an attempt is told so."""

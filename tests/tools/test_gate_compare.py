@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_spec.gate import accepted
+from rnn_spec.gate import compare as gate_compare
 from rnn_spec.gate.archive import Archive
 from rnn_spec.gate.compare import VERDICTS, compare, elsewhere
 from rnn_spec.gate.recording import (
@@ -27,6 +29,7 @@ from rnn_spec.gate.recording import (
     Warned,
 )
 from rnn_spec.gate.signatures import spelt
+from rnn_spec.judge.known import known
 from rnn_spec.questions.records import Error
 from rnn_spec.torch import experiments
 
@@ -145,6 +148,32 @@ def test_a_question_that_one_side_was_never_asked_fails_no_gate() -> None:
     assert {change.id for change in new} == {change.id for change in old} == {"area/new", SMALL, "REC-01"}
     assert [change.id for change in new if not change.better] == []
     assert [change.id for change in old if not change.better] == []
+
+
+MADE = {"repr": "RNN(3, 4)"}
+FAILING = MADE | {"fails": {"type": "RuntimeError", "message": "not for 'Half'", "phase": "forward"}}
+CALLED = MADE | {"does": {"output": [2, 7, 8]}}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "better", "says"),
+    [
+        (FAILING, CALLED, True, "was RuntimeError \"not for 'Half'\" in forward, now answered"),
+        (
+            FAILING,
+            CALLED | {"repr": "RNN()"},
+            False,
+            "was RuntimeError \"not for 'Half'\" in forward, now answered",
+        ),
+        (CALLED, FAILING, False, "does output is gone"),
+    ],
+)
+def test_calls_that_newly_answer_only_add(a: Any, b: Any, better: bool, says: str) -> None:
+    """A layer that was made, and whose calls failed, is none that anybody relies on."""
+    change = probe_change("refuse/input_size-0", Fact(a), Fact(b))
+
+    assert (change.verdict, change.better) == ("behaviour", better)
+    assert says in change.says
 
 
 ARRAYS = {"output": Bits("00", (5, 2, 4), 0.03), "h_n": Bits("01", (1, 2, 4), 0.02)}
@@ -496,17 +525,15 @@ def test_an_annotation_that_is_odd_is_left_as_it_is_told(text: str) -> None:
     assert len(compare(a, b, experiments.EXPERIMENTS)) == 1
 
 
-OLDER, LARGER = (
-    Standing(1),
-    Standing(1, ("test_state.py::test_an_option_that_is_set_is_in_force[x-nonlinearity]",)),
-)
+OLDER, LARGER = Standing(1), Standing(1, ("t[new]",))
+NEW = replace(known()[0], checks=("t[new]",), newer=("t[new]",))
 
 
 @pytest.mark.parametrize(
     ("a", "b", "better", "says"),
     [
-        (OLDER, LARGER, True, "1 check fails that had not been judged: test_state.py::"),
-        (Standing(2), LARGER, False, "1 check newly fails: test_state.py::"),  # as many checks: it was asked
+        (OLDER, LARGER, True, "1 check fails that had not been judged: t[new]"),
+        (Standing(2), LARGER, False, "1 check newly fails: t[new]"),  # as many checks: it was asked
         (
             Standing(1),
             Standing(1, ("t[1]",)),
@@ -529,9 +556,11 @@ OLDER, LARGER = (
     ],
 )
 def test_a_check_that_is_newer_than_a_record_is_no_news_of_torch(
-    a: Standing, b: Standing, better: bool, says: str
+    monkeypatch: pytest.MonkeyPatch, a: Standing, b: Standing, better: bool, says: str
 ) -> None:
     """What torch is known to fail in both releases has not newly failed where one record was not asked it."""
+    monkeypatch.setattr(gate_compare, "expected_of", lambda *of: [NEW])
+
     (change,) = compare(recording(clauses={"ARG-06": a}), recording(clauses={"ARG-06": b}), EXPERIMENTS)
 
     assert change.better == better
