@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_spec.questions import reveal
+from rnn_spec.questions import product, reveal
 from rnn_spec.questions.records import Cotangents
+from rnn_spec.spec.model import Config
 from rnn_spec.suite.marks import clause, every, named, pinned, standard
 
 LAWS = (
@@ -69,6 +70,31 @@ def test_gradients_of_the_parameters_add_up_over_time(case, check):
         total = sum(np.asarray(part[name], np.float64) for part in parts)
         error = replace(bounds[0], error=sum(bound.error for bound in bounds[1:]))
         check.agree(f"grad {name}", got, total, bounds[0], error)
+
+
+@clause("GRD-03")
+@pytest.mark.parametrize("batch", [2, 9, 16, 17, 33, 49, 65, 97, 129])
+def test_gradients_of_the_parameters_add_up_over_the_rows(batch, check):
+    """The gradients of the two halves of a batch, of any number of rows, add up to those of the whole."""
+    case = check.fit(product.sized(f"{batch} rows", Config(3, 5), 3, batch))
+    g, rows = case.cotangents, (slice(batch // 2), slice(batch // 2, batch))
+    halves = [
+        case.derive(
+            f"half {i}, with gradients",
+            input=case.input[:, half],
+            h_0=case.h_0[:, half],
+            cotangents=Cotangents(g.output[:, half], g.h_n[:, half]),
+        )
+        for i, half in enumerate(rows)
+    ]
+
+    parts, whole = [check.gradients(half) for half in halves], check.gradients(case)
+
+    for name in (name for name in whole if name not in ("input", "h_0")):
+        bounds = [check.expect(c).arrays[f"grad {name}"] for c in (case, *halves)]
+        total = sum(np.asarray(part[name], np.float64) for part in parts)
+        error = replace(bounds[0], error=sum(bound.error for bound in bounds[1:]))
+        check.agree(f"grad {name}", whole[name], total, bounds[0], error)
 
 
 @clause("GRD-04")

@@ -57,20 +57,29 @@ def test_unit_vectors_show_weight_hh(case, check):
 
 @clause("REC-01")
 @pytest.mark.parametrize("input_size", [2, *AROUND, 255, 256, 257, 511, 512, 513])
-def test_any_number_of_features_is_read(input_size, check):
-    """Each of input_size features counts, in every answer and gradient, however many there are."""
-    case = sized(f"{input_size} features", Config(input_size, 5), 3, 2)
+def test_weight_ih_of_any_number_of_features(input_size, check):
+    """The unit vectors of any number of features show each column of weight_ih, and nothing else acts."""
+    case = check.fit(sized(f"{input_size} features", Config(input_size, 5, 1, "relu", bias=False), 1, 1))
+    positive = abs(case.parameters["weight_ih_l0"])
 
-    check.conforms(check.fit(case), "output", "h_n", "grad *")
+    probe = furnish(case, "unit inputs", input=np.eye(input_size)[None], weight_ih=lambda *_: positive)
+
+    check.shows(probe, "output", positive.T[None])
 
 
 @clause("REC-02")
 @pytest.mark.parametrize("hidden_size", [2, 8, 9, *AROUND])
-def test_any_number_of_units_is_carried_on(hidden_size, check):
-    """Each of hidden_size units counts, in every answer and gradient, however many there are."""
-    case = sized(f"{hidden_size} units", Config(5, hidden_size), 3, 2)
+def test_weight_hh_of_any_number_of_units(hidden_size, check):
+    """The unit vectors of any number of units show each column of weight_hh, and nothing else acts."""
+    case = check.fit(
+        sized(f"{hidden_size} units", Config(5, hidden_size, 1, "relu", bias=False), 1, hidden_size)
+    )
+    positive = abs(case.parameters["weight_hh_l0"])
 
-    check.conforms(check.fit(case), "output", "h_n", "grad *")
+    given = {"input": np.zeros(case.input.shape), "h_0": np.eye(hidden_size)[None]}
+    probe = furnish(case, "unit states", **given, weight_hh=lambda *_: positive)
+
+    check.shows(probe, "output", positive.T[None])
 
 
 @clause("REC-03")
@@ -169,11 +178,18 @@ def test_rows_do_not_reach_each_other(case, kept, check):
 
 @clause("REC-08")
 @pytest.mark.parametrize("batch", [2, 8, 9, *AROUND])
-def test_any_number_of_rows_is_computed(batch, check):
-    """Each row of a batch is right, in every answer and gradient, however many there are."""
-    case = sized(f"{batch} rows", Config(3, 5), 3, batch)
+def test_any_number_of_rows_answers_as_its_halves(batch, check):
+    """A batch of any number of rows answers as its two halves do, each asked alone."""
+    case = check.fit(sized(f"{batch} rows", Config(3, 5), 3, batch))
+    rows = slice(batch // 2), slice(batch // 2, batch)
 
-    check.conforms(check.fit(case), "output", "h_n", "grad *")
+    halves = [
+        check.ask(derive(case, f"half {i}", input=case.input[:, half], h_0=case.h_0[:, half]))
+        for i, half in enumerate(rows)
+    ]
+
+    outputs, finals = [half.output for half in halves], [half.h_n for half in halves]
+    check.same(case, output=np.concatenate(outputs, axis=1), h_n=np.concatenate(finals, axis=1))
 
 
 @clause("REC-09")

@@ -50,6 +50,17 @@ def test_answer_in_a_file_is_the_subjects(files: tuple[Path, Path]) -> None:
         assert same(answer.output, SpecSubject().run(case).output)
 
 
+def test_two_cases_may_ask_the_same(tmp_path: Path) -> None:
+    """The first layer of a stack of three and of a stack of six is one question, under two names."""
+    asked, answered = tmp_path / "cases.jsonl", tmp_path / "answers.jsonl"
+    first = CASES[0].derive("first", cotangents=None)
+    save([first, first.derive("again")], asked)
+    with asked.open("rb") as lines, answered.open("wb") as out:
+        wire.serve(HELLO, SpecSubject().run, lines, out)
+
+    assert subject((asked, answered)).run(first).output is not None
+
+
 def test_case_without_cotangents_is_answered_by_its_twin_with_them(files: tuple[Path, Path]) -> None:
     """Whoever claims no gradients is asked without cotangents."""
     assert subject(files).run(CASES[0].derive("forward", cotangents=None)).output is not None

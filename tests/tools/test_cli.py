@@ -151,7 +151,7 @@ def test_case_prints_the_question_the_expectation_and_the_answer(tmp_path: Path)
 @pytest.mark.parametrize(
     ("wanted", "exhaustive", "cores", "processes"),
     [
-        ((), False, 8, 2),
+        ((), False, 8, 3),
         ((), False, 1, 0),
         (("BIA",), False, 8, 0),
         (("REC-01",), False, 8, 0),

@@ -72,7 +72,7 @@ def test_elsewhere_than_on_a_terminal_an_area_is_a_line_and_a_failing_clause_ano
     assert [line for line in lines if line.startswith(f"HID Hidden state: {of['HID']} checks: ")]
     for id in ("HID-01", "REC-02"):
         assert lines.count(f"{id} fails: {clauses()[id].text}") == 1
-    assert "REC-01 fails" not in done.stdout
+    assert "REC-01 fails" not in done.stdout  # of W_ih, which no h_0 reaches
     assert "clauses checks passed failed" not in done.stdout
     assert not re.search(r"^[.Fxnu]{3}|\[100%\]", done.stdout, re.MULTILINE)
     verdict = next(n for n, line in enumerate(lines) if " does not conform: " in line)
