@@ -304,7 +304,7 @@ def _adds(id: str, a: Fact, b: Fact) -> bool:
     if a.raised:
         return not id.startswith(("refuse/", "checkpoint/")) and not _tells_an_error(b.value)
     if _fails(a):
-        return not _fails(b) and all(b.value.get(k) == x for k, x in a.value.items() if k != "fails")
+        return _answers_now(a, b)
     both = isinstance(a.value, list) and isinstance(b.value, list)
     return bool(both and GROWING.fullmatch(id) and all(x in b.value for x in a.value))
 
@@ -312,6 +312,12 @@ def _adds(id: str, a: Fact, b: Fact) -> bool:
 def _fails(fact: Fact) -> Any:
     """How the calls fail of a layer that an Attempt has made: an Error, as it is recorded, or None."""
     return fact.value.get("fails") if isinstance(fact.value, dict) else None
+
+
+def _answers_now(a: Fact, b: Fact) -> bool:
+    """Whether the calls of a layer failed, and all that has changed is that they do not."""
+    kept = {k: x for k, x in a.value.items() if k != "fails"} if _fails(a) else {}
+    return bool(kept) and isinstance(b.value, dict) and not _fails(b) and kept.items() <= b.value.items()
 
 
 def _broader(one: str, other: str) -> bool:
@@ -335,7 +341,8 @@ def _outcomes(a: Fact, b: Fact) -> str:
     """What was and what is, or nothing where only warnings differ."""
     if _bytes([a.value, a.raised, a.died, a.absent]) == _bytes([b.value, b.raised, b.died, b.absent]):
         return ""
-    if (was := _fails(a)) and isinstance(b.value, dict) and not _fails(b):
+    if _answers_now(a, b):
+        was = _fails(a)
         return f"was {was['type']} {short(repr(was['message']))} in {was['phase']}, now answered"
     if _outcome(a) == _outcome(b) == "value" or a.raised == b.raised is not None:
         return _values(a.value, b.value)
