@@ -80,6 +80,7 @@ def steps(check: Check, case: Case) -> None:
     x, lengths = time_major(case, case.input), case.lengths
     time, batch = x.shape[:2]
     lengths = np.full(batch, time) if lengths is None else np.asarray(lengths)
+    finite = stepwise.are_finite(*case.given.values())
     for layer in range(c.num_layers):
         lower = stack(case, layer + 1)
         answer, place = check.ask(lower), slice(layer * directions, (layer + 1) * directions)
@@ -88,7 +89,7 @@ def steps(check: Check, case: Case) -> None:
         y = time_major(case, np.asarray(answer.output, np.float64))
         shape = (directions, batch, c.hidden_size)
         h_0 = np.zeros(shape) if case.h_0 is None else case.h_0[place].reshape(shape)
-        bound = stepwise.step_bounds(c, case.parameters, case.dtype, layer, x, y, h_0, lengths)
+        bound = stepwise.step_bounds(c, case.parameters, case.dtype, layer, x, y, h_0, lengths, finite=finite)
         if np.isinf(bound.error).all():
             raise NotClaimed(f"{case.dtype} is too coarse for sums of {x.shape[2] + c.hidden_size + 2} terms")
         own = Bound(time_major(case, bound.value, back=True), time_major(case, bound.error, back=True))

@@ -42,10 +42,10 @@ def walk(
     the whole stack; `h_0` and `h_n` are (L, D, N, H), `lengths` (N,). TooCoarse where nothing can be judged.
     """
     D, H, batch = config.num_directions, config.hidden_size, np.arange(x.shape[1])
-    last = (lengths - 1, np.zeros(len(batch), int))
+    last, finite = (lengths - 1, np.zeros(len(batch), int)), are_finite(x, h_0, *parameters.values())
     for layer in range(config.num_layers):
         y = lower(layer + 1)
-        expected = step_bounds(config, parameters, dtype, layer, x, y, h_0[layer], lengths)
+        expected = step_bounds(config, parameters, dtype, layer, x, y, h_0[layer], lengths, finite=finite)
         if np.isinf(expected.error).all():
             raise TooCoarse(f"{dtype} is too coarse for sums of {x.shape[2] + H + 2} terms to be judged")
         yield f"output of layer {layer}", y, expected
@@ -53,6 +53,11 @@ def walk(
             own = expected[last[d], batch, d * H : (d + 1) * H]
             yield f"h_n[{layer * D + d}]", h_n[layer, d], own
         x = y
+
+
+def are_finite(*arrays: np.ndarray | None) -> bool:
+    """Whether no array, of those that are there, holds an infinity or NaN."""
+    return all(np.isfinite(array).all() for array in arrays if array is not None)
 
 
 def step_bounds(
@@ -64,11 +69,15 @@ def step_bounds(
     y: np.ndarray,
     h_0: np.ndarray,
     lengths: np.ndarray,
+    *,
+    finite: bool = False,
 ) -> Bound:
     """What layer's output (T, N, D*H) must be, given its own output `y` at the steps before.
 
     `x` (T, N, I or D*H) is what the layer read, `h_0` (D, N, H) its directions' initial states, and
-    `lengths` (N,) say where each sequence ends; the output is 0 from there on.
+    `lengths` (N,) say where each sequence ends; the output is 0 from there on. `finite` says that all that
+    the stack was given is so: an infinity that it answers is what the dtype cannot hold, and may have been a
+    number where it was carried on in a wider one, so that what comes of it is not said.
     """
     ops = BoundedArithmetic(dtype)
     rnn = RNN(config, parameters, ops)
@@ -81,8 +90,11 @@ def step_bounds(
         if direction == 1:
             own, read = rnn.flip(own, alive), rnn.flip(x, alive)
         before = np.concatenate([h_0[direction][None], own[:-1]])
-        new = rnn.cell(rnn.input_term(ops.array(read), w), ops.array(before), w)
+        with np.errstate(invalid="ignore"):  # of an infinity and its opposite
+            new = rnn.cell(rnn.input_term(ops.array(read), w), ops.array(before), w)
         new = ops.where(alive[..., None], new, 0.0)
+        if finite:
+            new.error[~(np.isfinite(read).all(axis=-1) & np.isfinite(before).all(axis=-1))] = np.inf
         parts.append(rnn.flip(new, alive) if direction == 1 else new)
     joined = rnn.join(parts)
     return Bound(joined.value, joined.error)

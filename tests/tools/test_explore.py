@@ -482,6 +482,16 @@ def test_every_layer_is_looked_at_step_by_step_where_the_carried_bound_says_noth
     assert judged.find(Session(SpecSubject()), plan.case()) is None
 
 
+def test_nothing_is_said_of_the_steps_after_an_overflow() -> None:
+    """Past float16's range the spec carries a number on, of which its own rounded answer makes a NaN."""
+    plan = Plan(19, 1, 1, 1, num_layers=3, nonlinearity="relu", weights="steep", dtype="float16")
+    answer = Session(SpecSubject()).answer(plan.case()).output
+
+    assert answer is not None
+    assert np.isinf(answer).any()
+    assert judged.find(Session(SpecSubject()), plan.case()) is None
+
+
 def test_sizes_are_multiples_of_tiles_and_beside_them() -> None:
     """Powers of two and what is beside them come in every dimension; and all that is between."""
     random = Random(1)
