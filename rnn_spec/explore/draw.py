@@ -39,8 +39,8 @@ PROGRAMS = ("trace", "script")
 """Routes that make a program of the layer first, of which torch keeps some.
 
 Not torch.compile and torch.export: 0.1 and 0.3 s each, but the first of them imports torch's compiler, 3 s of
-a processor, and 12 s where others compute, too. A deadline that ends an import leaves torch broken for all
-that is asked after it, so the suite alone asks them.
+a processor, and 12 s where others compute, too. Drawn, they met a compiler there that was imported in part,
+as where a deadline ends an import: so the suite alone asks them.
 """
 SHORT = 6
 """The most of each size, and of steps before, of a call that is made of a program."""
