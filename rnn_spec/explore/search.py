@@ -193,11 +193,11 @@ class Search:
         return any((kind == find.kind or wholly(kind)) and features(other, plan) for kind, other in self.told)
 
     def count(self, kind: Kind, plan: Any) -> None:
-        """One more question."""
+        """One more question, each of the values that it shows of an axis."""
         self.asked += 1
         self.of[kind.name] += 1
-        for trait, value in kind.traits(plan).items():
-            self.covered[kind.name, trait, value] += 1
+        for trait, values in kind.traits(plan).items():
+            self.covered.update((kind.name, trait, value) for value in values.split(", "))
 
 
 class Hunt:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from rnn_spec.cli import main
 from rnn_spec.explore import command, draw, judged, named, places, plans
 from rnn_spec.explore.plans import Plan
-from rnn_spec.explore.search import HELD, Hunt, Search, crowd, edit, lives, programs
+from rnn_spec.explore.search import HELD, Hunt, Search, crowd, edit, lives, plain, programs
 from rnn_spec.faults import FAULTS, PLACES
 from rnn_spec.judge.known import Expected, Known
 from rnn_spec.judge.session import Session
@@ -285,6 +285,16 @@ def test_torch_gets_wrong_there_what_is_known(maker: object, examples: int) -> N
 
     assert run.finds == []
     assert run.known or maker is not lives
+
+
+def test_what_was_done_together_is_counted_one_by_one() -> None:
+    """The table has a row for an axis, and not a value for each pair of its values."""
+    run = Search(SpecSubject(), Expected(()), 1, examples=1)
+    plan = Plan(deeds=("lay out input: turned", "lay out h_0: turned"))
+
+    run.count(plain(SpecSubject().claims), plan)
+
+    assert {value for _, trait, value in run.covered if trait == "deeds"} == {"lay out input", "lay out h_0"}
 
 
 def test_few_programs_are_made_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
