@@ -140,8 +140,9 @@ def _apart(a: Recording, b: Recording) -> bool:
 
 def _moved(change: Change) -> bool:
     """Whether numbers of a case are others, and none is out of a bound."""
-    within = all(x is None or x <= 1 for x in change.headroom or (None,))
-    return change.verdict in ("numerics", "streams") and change.headroom is not None and within
+    if change.headroom is None or change.verdict not in ("numerics", "streams"):
+        return False
+    return all(worst is None or worst <= 1 for worst in change.headroom)
 
 
 def elsewhere(a: Recording, b: Recording) -> str:

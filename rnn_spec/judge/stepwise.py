@@ -55,9 +55,9 @@ def walk(
         x = y
 
 
-def are_finite(*arrays: np.ndarray | None) -> bool:
-    """Whether no array, of those that are there, holds an infinity or NaN."""
-    return all(np.isfinite(array).all() for array in arrays if array is not None)
+def are_finite(*arrays: np.ndarray) -> bool:
+    """Whether no array holds an infinity or NaN."""
+    return all(np.isfinite(array).all() for array in arrays)
 
 
 def step_bounds(

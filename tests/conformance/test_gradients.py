@@ -63,13 +63,7 @@ def test_gradients_of_the_parameters_add_up_over_time(case, check):
     thirds = [case.derive(f"third {i}", cotangents=only(case, slice(i, steps, 3))) for i in range(3)]
     whole = case.derive("no h_n", cotangents=only(case, slice(steps)))
 
-    parts = [check.gradients(third) for third in thirds]
-
-    for name, got in check.gradients(whole).items():
-        bounds = [check.expect(c).arrays[f"grad {name}"] for c in (whole, *thirds)]
-        total = sum(np.asarray(part[name], np.float64) for part in parts)
-        error = replace(bounds[0], error=sum(bound.error for bound in bounds[1:]))
-        check.agree(f"grad {name}", got, total, bounds[0], error)
+    add_up(check, thirds, whole)
 
 
 @clause("GRD-03")
@@ -88,13 +82,7 @@ def test_gradients_of_the_parameters_add_up_over_the_rows(batch, check):
         for i, half in enumerate(rows)
     ]
 
-    parts, whole = [check.gradients(half) for half in halves], check.gradients(case)
-
-    for name in (name for name in whole if name not in ("input", "h_0")):
-        bounds = [check.expect(c).arrays[f"grad {name}"] for c in (case, *halves)]
-        total = sum(np.asarray(part[name], np.float64) for part in parts)
-        error = replace(bounds[0], error=sum(bound.error for bound in bounds[1:]))
-        check.agree(f"grad {name}", whole[name], total, bounds[0], error)
+    add_up(check, halves, case, without=("input", "h_0"))  # which have rows of their own
 
 
 @clause("GRD-04")
@@ -121,12 +109,9 @@ def test_either_cotangent_alone(case, given, check):
 @named(*LAWS)
 def test_the_last_outputs_cotangent_alone(case, check):
     """A cotangent of the last step's output alone, as of a classifier, gives the derivative of that alone."""
-    zeros = np.zeros(case.cotangents.output.shape)
-    last = (slice(None), -1) if case.config.batch_first else -1
-    zeros[last] = case.cotangents.output[last]
+    last = case.derive("last output alone", cotangents=only(case, slice(-1, None)))
 
-    cotangents = Cotangents(zeros, np.zeros(case.cotangents.h_n.shape))
-    check.conforms(case.derive("last output alone", cotangents=cotangents), "grad *")
+    check.conforms(last, "grad *")
 
 
 @clause("GRD-05")
@@ -140,14 +125,7 @@ def test_a_stack_learns_from_its_outputs_alone(case, check):
 @named(*LAWS)
 def test_gradients_of_both_cotangents_are_the_sum(case, check):
     """The gradients of output and of h_n, each alone, add up to those of both together."""
-    parts = alone(case, "output"), alone(case, "h_n")
-    first, second = (check.gradients(part) for part in parts)
-
-    for name, got in check.gradients(case).items():
-        bounds = [check.expect(part).arrays[f"grad {name}"] for part in (case, *parts)]
-        total = np.asarray(first[name], np.float64) + second[name]
-        error = replace(bounds[1], error=bounds[1].error + bounds[2].error)
-        check.agree(f"grad {name}", got, total, bounds[0], error)
+    add_up(check, (alone(case, "output"), alone(case, "h_n")), case)
 
 
 @clause("GRD-05")
@@ -265,8 +243,22 @@ def alone(case, given):
     return case.derive(f"{given} alone", cotangents=replace(case.cotangents, **{other: zeros}))
 
 
+def add_up(check, parts, whole, *, without=()):
+    """The gradients of parts of a case, asked one after the other, add up to those of the whole."""
+    found = [check.gradients(part) for part in parts]
+
+    for name, got in check.gradients(whole).items():
+        if name not in without:
+            expected, *bounds = (check.expect(case).arrays[f"grad {name}"] for case in (whole, *parts))
+            total = sum(np.asarray(part[name], np.float64) for part in found)
+            error = replace(expected, error=sum(bound.error for bound in bounds))
+            check.agree(f"grad {name}", got, total, expected, error)
+
+
 def only(case, steps):
-    """The cotangent of the outputs at these steps only, and none of h_n; `case` has time first."""
-    output = np.zeros(case.cotangents.output.shape)
-    output[steps] = case.cotangents.output[steps]
+    """The cotangent of the outputs at these steps only, and none of h_n; `case` is batched."""
+    output, places = np.zeros(case.cotangents.output.shape), steps
+    if case.config.batch_first:
+        places = slice(None), steps
+    output[places] = case.cotangents.output[places]
     return Cotangents(output, np.zeros(case.cotangents.h_n.shape))

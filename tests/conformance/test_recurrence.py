@@ -35,51 +35,32 @@ AROUND = [n + d for n in (16, 32, 48, 64, 96, 128) for d in (-1, 0, 1)]
 @named(*ONE_STEP)
 def test_unit_vectors_show_weight_ih(case, check):
     """The j-th unit vector as input makes the pre-activations column j of weight_ih."""
-    I = case.config.input_size
-    positive = abs(case.parameters["weight_ih_l0"])
-    probe = furnish(case, "unit inputs", input=np.eye(I)[None], weight_ih=lambda *_: positive)
-
-    check.shows(probe, "output", positive.T[None])
+    shows_weight_ih(case, check)
 
 
 @clause("REC-02")
 @named(*ONE_STEP)
 def test_unit_vectors_show_weight_hh(case, check):
     """The j-th unit vector as previous state makes the pre-activations column j of weight_hh."""
-    I, H = case.config.input_size, case.config.hidden_size
-    positive = abs(case.parameters["weight_hh_l0"])
-    probe = furnish(
-        case, "unit states", input=np.zeros((1, H, I)), h_0=np.eye(H)[None], weight_hh=lambda *_: positive
-    )
-
-    check.shows(probe, "output", positive.T[None])
+    shows_weight_hh(case, check)
 
 
 @clause("REC-01")
 @pytest.mark.parametrize("input_size", [2, *AROUND, 255, 256, 257, 511, 512, 513])
 def test_weight_ih_of_any_number_of_features(input_size, check):
     """The unit vectors of any number of features show each column of weight_ih, and nothing else acts."""
-    case = check.fit(sized(f"{input_size} features", Config(input_size, 5, 1, "relu", bias=False), 1, 1))
-    positive = abs(case.parameters["weight_ih_l0"])
+    config = Config(input_size, 5, 1, "relu", bias=False)
 
-    probe = furnish(case, "unit inputs", input=np.eye(input_size)[None], weight_ih=lambda *_: positive)
-
-    check.shows(probe, "output", positive.T[None])
+    shows_weight_ih(check.fit(sized(f"{input_size} features", config, 1, 1)), check)
 
 
 @clause("REC-02")
 @pytest.mark.parametrize("hidden_size", [2, 8, 9, *AROUND])
 def test_weight_hh_of_any_number_of_units(hidden_size, check):
     """The unit vectors of any number of units show each column of weight_hh, and nothing else acts."""
-    case = check.fit(
-        sized(f"{hidden_size} units", Config(5, hidden_size, 1, "relu", bias=False), 1, hidden_size)
-    )
-    positive = abs(case.parameters["weight_hh_l0"])
+    config = Config(5, hidden_size, 1, "relu", bias=False)
 
-    given = {"input": np.zeros(case.input.shape), "h_0": np.eye(hidden_size)[None]}
-    probe = furnish(case, "unit states", **given, weight_hh=lambda *_: positive)
-
-    check.shows(probe, "output", positive.T[None])
+    shows_weight_hh(check.fit(sized(f"{hidden_size} units", config, 1, 1)), check)
 
 
 @clause("REC-03")
@@ -241,3 +222,25 @@ def test_permuting_hidden_units_permutes_answers(case, check):
 def test_every_length_follows_the_recurrence(case, seq_len, check):
     """A sequence of any length from 1 up is right at every step, and its h_n is of its own last step."""
     check.conforms(derive(case, f"{seq_len} steps", input=case.input[:seq_len]), "output", "h_n")
+
+
+def shows_weight_ih(case, check):
+    """Unit vectors as the rows of one input, to a layer in which nothing else acts, show weight_ih."""
+    positive = abs(case.parameters["weight_ih_l0"])
+    units = np.eye(case.config.input_size)[None]
+
+    probe = furnish(case, "unit inputs", input=units, weight_ih=lambda *_: positive)
+
+    check.shows(probe, "output", positive.T[None])
+
+
+def shows_weight_hh(case, check):
+    """Unit vectors as the rows of h_0, of a layer in which nothing else acts, show weight_hh."""
+    I, H = case.config.input_size, case.config.hidden_size
+    positive = abs(case.parameters["weight_hh_l0"])
+
+    probe = furnish(
+        case, "unit states", input=np.zeros((1, H, I)), h_0=np.eye(H)[None], weight_hh=lambda *_: positive
+    )
+
+    check.shows(probe, "output", positive.T[None])
