@@ -134,7 +134,7 @@ class Expected:
     def __init__(self, strict: Iterable[Known], inherited: Iterable[Known] = ()) -> None:
         """Keep them, the subject's own first."""
         self.strict, self.inherited = tuple(strict), tuple(inherited)
-        self._of_module: dict[str, list[Known]] = {}
+        self._of_module: dict[str | None, list[Known]] = {}
 
     @classmethod
     def of(cls, subject: Any, version: str, own: Sequence[Known] = ()) -> Expected:
@@ -151,22 +151,28 @@ class Expected:
         It is "known" where a failure that is expected says what was seen, and else "failed"; "passed" where
         nothing was seen, and "failed" if something was expected that a subclass has not mended.
         """
-        found = [k for k in self._in(check.partition("::")[0]) if k.expects(check)]
+        found = [k for k in self._in(module(check)) if k.expects(check)]
         if difference is None:
             missed = next((k for k in found if k in self.strict), None)
             return ("failed" if missed else "passed"), missed
         shown = next((k for k in found if k.explains(difference)), None)
         return ("known" if shown else "failed"), shown or (found[0] if found else None)
 
-    def _in(self, module: str) -> list[Known]:
+    def _in(self, of: str | None) -> list[Known]:
         """Those that some check of a test module is expected to show."""
-        if module not in self._of_module:
-            self._of_module[module] = [
+        if of not in self._of_module:
+            self._of_module[of] = [
                 k
                 for k in (*self.strict, *self.inherited)
-                if any(fnmatchcase(module, pattern.partition("::")[0]) for pattern in (*k.checks, *k.drawn))
+                if any(module(pattern) in (of, None) for pattern in (*k.checks, *k.drawn))
             ]
-        return self._of_module[module]
+        return self._of_module[of]
+
+
+def module(check: str) -> str | None:
+    """The test module of a check, by its id or a pattern of ids; None where the pattern is of several."""
+    found = check.partition("::")[0]
+    return None if "*" in found else found
 
 
 def unmet(expected: Iterable[Known], verdicts: Sequence[Verdict]) -> list[str]:
@@ -175,10 +181,12 @@ def unmet(expected: Iterable[Known], verdicts: Sequence[Verdict]) -> list[str]:
     Nothing was expected of checks that the subject could not be asked, none of one that is a note.
     """
     problems, seen = [], {v.known for v in verdicts}
-    asked = [v.check for v in verdicts if v.outcome != "not claimed"]
+    asked: dict[str | None, list[str]] = {None: [v.check for v in verdicts if v.outcome != "not claimed"]}
+    for check in asked[None]:
+        asked.setdefault(module(check), []).append(check)
     unanswered = [v.check for v in verdicts if v.outcome == "unsupported"]
     for k in expected:
-        idle = [p for p in k.checks if not any(matches(check, p) for check in asked)]
+        idle = [p for p in k.checks if not any(matches(check, p) for check in asked.get(module(p), ()))]
         problems += [f"known failure {k.id!r}: no check that ran is called {p!r} ({k.file})" for p in idle]
         if k.checks and not idle and k.id not in seen and not any(map(k.expects, unanswered)):
             problems.append(f"known failure {k.id!r} matches no failure ({k.file})")

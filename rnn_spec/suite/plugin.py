@@ -177,7 +177,7 @@ def planned(item: pytest.Item) -> Planned | None:
     return Planned(check_id(item.nodeid), mark.args[0], item.obj, arguments, item._fixtureinfo.argnames)
 
 
-QUIET = ("_pytest.", "xdist.", "rnn_spec.", "_hypothesis_pytestplugin")
+QUIET = ("_pytest.", "xdist.", "__channelexec__", "rnn_spec.", "_hypothesis_pytestplugin")
 """The modules whose hooks around a test change nothing of a check."""
 
 
@@ -226,8 +226,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Item) -> bool | None:
 
     if _key in item.stash:  # it is run again
         del item.stash[_key]
-    told = {"subject": under_test.version, "title": under_test.subject.title}
-    item.user_properties += (*told.items(), ("introduction", under_test.introduction))
+    item.user_properties += under_test.introductions().items()
     item.stash[_key] = outcome = found.outcome(under_test.session)
     if outcome.error is not None:
         raise outcome.error

@@ -99,12 +99,12 @@ class Recorder:
                 f"subject {self.results.subject!r} ended the process that judged it: {report.longrepr}"
             )
             self.session.shouldstop = "rnn-spec could not run"
+        introduction: Any = properties.get("introduction")  # with the first report of a process
+        if introduction:
+            self.results.version, self.results.title = str(properties["subject"]), str(properties["title"])
+            self.results.introduce(**introduction)
         again = str(report.outcome) == "rerun"  # pytest-rerunfailures': what comes of it is still to come
         if isinstance(found := properties.get("verdict"), dict) and not again:
-            self.results.version = str(properties.get("subject", self.results.version))
-            self.results.title = str(properties["title"])
-            introduction: Any = properties["introduction"]
-            self.results.introduce(**introduction)
             self.results.verdicts.append(msgspec.convert(found, Verdict))
             if time.monotonic() - self.written > 5:
                 self.keep()

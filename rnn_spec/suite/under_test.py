@@ -31,6 +31,7 @@ class UnderTest:
         self.name, self.owed = name, Counter[str]()
         self.own, self.nobody = own, claims
         self.refusal: registry.SubjectError | None = None
+        self.introduced = False
 
     @cached_property
     def subject(self) -> Subject:
@@ -67,12 +68,19 @@ class UnderTest:
         """The failures that are expected of it."""
         return Expected.of(self.subject, self.version, self.own)
 
-    @cached_property
-    def introduction(self) -> dict[str, Any]:
-        """What it claims and declares, runs on, and is known to get wrong, as Results has it."""
+    def introductions(self) -> dict[str, Any]:
+        """What the report of the first check that this process asks says of the subject; and then no more.
+
+        Its version and title, and as Results has it what it claims, declares, runs on, and is known to get
+        wrong.
+        """
+        if self.introduced:
+            return {}
         expects = [k.id for k in self.expected.strict]
         declares, facts = {**self.subject.declares}, facts_of(self.subject)
-        return {**self.claims.told(), "declares": declares, "facts": facts, "expects": expects}
+        told = {**self.claims.told(), "declares": declares, "facts": facts, "expects": expects}
+        self.introduced = True
+        return {"subject": self.version, "title": self.subject.title, "introduction": told}
 
 
 def session_of(config: pytest.Config) -> UnderTest:

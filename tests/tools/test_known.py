@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rnn_spec.faults import FAULTS
-from rnn_spec.judge.known import MATTERS, Known, expected_of, known, unmet
+from rnn_spec.judge.known import MATTERS, Expected, Known, expected_of, known, unmet
 from rnn_spec.judge.verdict import Verdict
 from rnn_spec.questions.claims import Claims
 from rnn_spec.spec.catalogue import clauses
@@ -64,6 +64,19 @@ def test_an_entry_applies_to_its_subject_in_its_releases(subject: str, version: 
 def test_an_entry_expects_the_checks_of_its_patterns(check: str, expected: bool) -> None:
     """In a pattern a star is anything, and a bracket is a bracket."""
     assert expected == ENTRY.expects(check)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["test_x.py::test_y[*-float32]", "test_*.py::test_y[*", "*-float32]", "*"]
+)
+def test_a_pattern_may_be_of_many_modules(pattern: str) -> None:
+    """The failure of a check is the expected one where its pattern is of any module, and so met."""
+    id, entry = "test_x.py::test_y[small-L1-tanh-float32]", replace(ENTRY, checks=(pattern,))
+
+    word, found = Expected([entry]).settle(id, "output: shape (1,), expected (2,)")
+
+    assert (word, found) == ("known", entry)
+    assert not unmet([entry], [Verdict(id, "ERR-01", "known", known=entry.id)])
 
 
 def test_an_entry_explains_only_the_failure_it_records() -> None:

@@ -42,7 +42,7 @@ def run(folder: Path, *arguments: str) -> dict[str, str]:
     (folder / "test_suite.py").write_text(SUITE + PARAMETRIZED)
     (folder / "none.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-c", "none.ini", "--rootdir=.", "-p", "rnn_spec.suite.plugin"]
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment = {**os.environ, "PYTHONPATH": f"{CHECKOUT}:{folder}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
         [*command, "--subject=fault:w_hh-transposed", *arguments],
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
@@ -95,3 +95,28 @@ def test_a_users_own_hooks_see_each_check(tmp_path: Path) -> None:
     verdicts = run(tmp_path)
 
     assert len((tmp_path / "called").read_text().splitlines()) == len(verdicts)
+
+
+SEEN = """
+import json
+
+class Seen:
+    def pytest_runtest_logreport(self, report):
+        with open("seen", "a") as f:
+            print(json.dumps([report.when, sorted(dict(report.user_properties))]), file=f)
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Seen())
+"""
+
+
+def test_processes_side_by_side_tell_of_a_check_once_and_of_the_subject_once(tmp_path: Path) -> None:
+    """A check that another process asks is its call alone, too; each process introduces the subject once."""
+    (tmp_path / "seen_in_main.py").write_text(SEEN)
+
+    verdicts = run(tmp_path, "-p", "seen_in_main", "-p", "xdist.plugin", "-n", "2")
+
+    seen = [json.loads(line) for line in (tmp_path / "seen").read_text().splitlines()]
+    assert [when for when, _ in seen] == ["call"] * len(verdicts)
+    assert 1 <= sum("introduction" in properties for _, properties in seen) <= 2
