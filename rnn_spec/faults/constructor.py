@@ -57,6 +57,16 @@ def built(change: Callable[[Any], Any]) -> Any:
     return __init__
 
 
+def forgetting(option: str) -> Any:
+    """A layer on which the option can be set once, and that is when it is built."""
+
+    def __setattr__(self: Any, name: str, value: Any) -> None:
+        if name != option or option not in vars(self):
+            honest(self, "__setattr__")(name, value)
+
+    return __setattr__
+
+
 def biases(layer: Any) -> list[Any]:
     """The layer's biases."""
     return [p for name, p in layer.named_parameters() if name.startswith("bias")]
@@ -201,9 +211,9 @@ module("switches-read-as-ints", "ARG-06", "The attribute batch_first is 1 or 0."
        __getattribute__=then(lambda self, value, name: int(value) if name == "batch_first" else value))
 module("attribute-of-the-default", "ARG-06", "The attribute nonlinearity is 'tanh', whatever the layer is.",
        __getattribute__=then(lambda self, value, name: "tanh" if name == "nonlinearity" else value))
-module("dropout-as-it-was-built", "ARG-06", "A dropout that is set on a built layer is forgotten.",
-       __setattr__=lambda self, name, value: None if name == "dropout" and "dropout" in vars(self)
-       else honest(self, "__setattr__")(name, value))
+for option in ("dropout", "batch_first"):
+    module(f"{option}-as-it-was-built", "ARG-06", f"A {option} that is set on a built layer is forgotten.",
+           __setattr__=forgetting(option))
 module("repr-without-bidirectional", "ARG-07", "The repr does not show bidirectional.",
        extra_repr=lambda self: honest(self, "extra_repr")().replace(", bidirectional=True", ""))
 module("repr-without-bias", "ARG-07", "The repr shows only options that are switched on.",
