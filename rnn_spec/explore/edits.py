@@ -1,209 +1,113 @@
-"""Attempts one edit away from a valid call, at any valid configuration: each has to be refused."""
+"""Malformed calls of any sizes, by the suite's own rule (`questions.malformed`), and its wrong arguments."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
 from rnn_spec.explore import draw
-from rnn_spec.questions.attempts import wrong
-from rnn_spec.questions.records import DTYPES, Attempt, Torch
-from rnn_spec.questions.refusal import states
-from rnn_spec.spec.model import Config
+from rnn_spec.judge.session import NotClaimed
+from rnn_spec.questions import malformed
+from rnn_spec.questions.attempts import NEGATIVES, REFUSED_BY, Negative, wrong
+from rnn_spec.questions.malformed import LAYOUTS, Setting, named
+from rnn_spec.questions.records import DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rnn_spec.judge.check import Check
     from rnn_spec.questions.claims import Claims
+    from rnn_spec.questions.records import Attempt
 
-TENSOR = {
-    "input features": "ERR-02", "input axes": "ERR-01", "input dtype": "PRC-05", "h_0 dtype": "PRC-05",
-    **dict.fromkeys(("h_0 layers", "h_0 rows", "h_0 units", "h_0 axes"), "ERR-03"),
+ARGUMENTS = {id: n for id, n in NEGATIVES.items() if n.kind == "value" and n.argument in REFUSED_BY}
+"""Wrong values of the constructor's arguments, which are edits of any setting, too."""
+TESTS = {
+    "ERR-01": "wrong_number_of_axes_of_input", "ERR-02": "wrong_last_axis_of_input",
+    "ERR-03": "h_0_that_does_not_fit", "ERR-04": "no_tensor", "PRC-05": "other_dtype_than_the_parameters",
+    "PCK-13": "h_0_that_does_not_fit_a_packed_batch", "ERR-09": "class_of_the_refusal",
+    "ERR-13": "message_of_the_refusal", "ERR-14": "refusal_leaves_everything_as_it_was",
 }  # fmt: skip
-ARGUMENT = {
-    **dict.fromkeys(("input_size", "hidden_size", "num_layers"), "ERR-05"),
-    "dropout": "ERR-07", "nonlinearity": "ERR-06",
-}  # fmt: skip
-EDITS = TENSOR | ARGUMENT
-"""What is wrong, and the clause that says that it is refused."""
-NEGATIVE = {
-    "dropout": (-0.5, 1.5, 2, -1e-9, 1 + 1e-9),
-    "nonlinearity": ("", "Tanh", "sigmoid", "relu ", "tanh2"),
-}
-"""Values of an argument that is no size."""
-
-
-SURPLUS = "test_packed.py::test_wrong_h_0_is_refused"
+"""The suite's tests of malformed calls, by clause."""
+SIZES = ("batch", "seq_len", "input_size", "hidden_size")
+"""What is drawn of any size; no batch where there is none."""
 
 
 @dataclass(frozen=True)
-class Edit:
-    """A valid call, and what is wrong with the one that is made of it: in `amount`, a size or a choice."""
+class Edit(Setting):
+    """A valid call, and what is wrong with the one that is made of it; the suite's sizes are the simplest."""
 
-    what: str = "input features"
-    amount: int = 0
-    seq_len: int = 2
-    batch: int = 2
-    input_size: int = 2
-    hidden_size: int = 2
-    num_layers: int = 1
-    bidirectional: bool = False
-    bias: bool = True
-    batch_first: bool = False
-    batched: bool = True
-    packed: str = ""
-    dtype: str = "float32"
-
-    def __str__(self) -> str:
-        """The id of its attempt."""
-        sizes = f"T{self.seq_len}-N{self.batch}-I{self.input_size}-H{self.hidden_size}-L{self.num_layers}"
-        flags = {"bi": self.bidirectional, "nobias": not self.bias, "batch_first": self.batch_first,
-                 "unbatched": not self.batched, self.packed: self.packed}  # fmt: skip
-        said = [sizes, self.dtype, *(word for word, present in flags.items() if present)]
-        return "-".join([*said, f"{self.what} {self.amount}"]).replace(" ", "_")
+    what: str = "h_0 an axis before"
 
     @property
-    def h_0(self) -> tuple[int, ...]:
-        """The right shape."""
-        return states(self.config, self.input)
+    def possible(self) -> bool:
+        """Whether there is such a call, and this edit of it is one that has to be refused."""
+        return self.consistent and (self.what in ARGUMENTS or self.what in malformed.made(self))
 
-    @property
-    def config(self) -> Config:
-        """The constructor's arguments."""
-        return Config(self.input_size, self.hidden_size, self.num_layers, bias=self.bias,
-                      batch_first=self.batch_first, bidirectional=self.bidirectional)  # fmt: skip
-
-    @property
-    def input(self) -> tuple[int, ...]:
-        """The right shape."""
-        if not self.batched:
-            return self.seq_len, self.input_size
-        axes = (self.batch, self.seq_len) if self.batch_first else (self.seq_len, self.batch)
-        return (*axes, self.input_size)
-
-    @property
-    def wrong(self) -> tuple[Any, ...]:
-        """The shapes and dtypes of input and h_0 as they are given."""
-        input, h_0, kind = self.input, self.h_0, self.what.rpartition(" ")[2]
-        dtypes = [self.dtype, self.dtype]
-        if kind == "dtype":
-            other = [d for d in DTYPES if d != self.dtype]
-            dtypes[self.what.startswith("h_0")] = other[self.amount % len(other)]
-        elif self.what == "input features":
-            input = (*input[:-1], self.amount)
-        elif self.what == "input axes":
-            input = ((), input[-1:], (1, 1, *input[-3:]), (1, 1, 1, *input))[self.amount % 4]
-            input = input if len(input) not in (2, 3) else (1, *input, 1)
-        elif kind == "axes":
-            h_0 = (h_0[1:], (1, *h_0), h_0[:-1], h_0[-1:])[self.amount % 4]
-        elif kind in ("layers", "rows", "units"):
-            place = {"layers": 0, "rows": 1, "units": len(h_0) - 1}[kind]
-            h_0 = (*h_0[:place], self.amount, *h_0[place + 1 :])
-        return input, h_0, *dtypes
-
-    @property
-    def is_wrong(self) -> bool:
-        """Whether the edit changes anything, and is one that there can be."""
-        if (self.what == "h_0 rows" and not self.batched) or (self.packed and self.what == "input axes"):
-            return False
-        return self.what in ARGUMENT or self.wrong != (self.input, self.h_0, self.dtype, self.dtype)
-
-    def attempt(self) -> Attempt:
-        """The wrong attempt, with its valid twin."""
-        right = self.call(self.input, self.h_0, self.dtype, self.dtype)
-        twin = Attempt("", keywords=asdict(self.config), call=right, dtype=self.dtype)
-        if self.what not in ARGUMENT:
-            return wrong(str(self), twin, call=self.call(*self.wrong))
-        values = NEGATIVE.get(self.what)
-        value: Any = values[self.amount % len(values)] if values else -self.amount
-        return wrong(str(self), twin, keywords={**twin.keywords, self.what: value})
-
-    def call(self, input: tuple[int, ...], h_0: tuple[int, ...], of: str, state: str) -> tuple[Any, ...]:
-        """The arguments of a call."""
-        given, initial = Torch("full", (input, 0.5), of), Torch("full", (h_0, 0.5), state)
-        if not self.packed:
-            return given, initial
-        lengths = [1 + (i * 2 + 1) % self.seq_len for i in range(self.batch)]
-        lengths = sorted(lengths, reverse=True) if self.packed == "sorted" else lengths
-        told = Torch("tensor", (lengths,))
-        return (
-            Torch("pack_padded_sequence", (given, told, self.batch_first, self.packed == "sorted")),
-            initial,
-        )
+    @cached_property
+    def negative(self) -> Negative:
+        """The malformed call; one with a wrong constructor argument is the suite's but for its twin."""
+        if self.what not in ARGUMENTS:
+            return malformed.made(self)[self.what]()
+        found, twin = ARGUMENTS[self.what], self.twin
+        keywords = {**twin.keywords, found.argument: found.value}
+        return replace(found, attempt=wrong(named(self, self.what), twin, keywords=keywords))
 
 
-def edits(claims: Claims) -> st.SearchStrategy[Edit]:
-    """Edits of calls within the claims."""
-    return _edits(claims)
+@lru_cache(maxsize=1)
+def of(attempt: Attempt) -> Edit:
+    """What an attempt is, by its id and its valid twin; NotClaimed if it is none of these."""
+    try:
+        (given, _), keywords = attempt.twin.call, dict(attempt.twin.keywords)  # type: ignore[union-attr,misc]
+        padded = given.arguments[0] if given.name == "pack_padded_sequence" else given
+        shape = padded.arguments[0]
+        axes = ("seq_len",) if len(shape) == 2 else ("seq_len", "batch")
+        sizes = zip(axes[::-1] if keywords["batch_first"] else axes, shape[:-1], strict=True)
+        layout = attempt.id.removeprefix("refuse/").partition("-")[0]
+        edit = Edit(layout, dtype=attempt.dtype, **keywords, **dict(sizes))
+        every = (*ARGUMENTS, *malformed.made(edit))
+        return replace(edit, what=next(e for e in every if f"refuse/{named(edit, e)}" == attempt.id))
+    except (AttributeError, KeyError, TypeError, ValueError, StopIteration) as e:
+        raise NotClaimed(f"{attempt.id} is no malformed call of this version") from e
 
 
 @st.composite
-def _edits(pull: Any, claims: Claims) -> Edit:
-    """What `edits` says."""
-    dtypes = [dtype for dtype in DTYPES if dtype in claims.askable]
-    batched = not draw.chance(pull, 0.25)
+def edits(pull: Any, claims: Claims) -> Edit:
+    """Edits of calls within the claims."""
+    layouts = LAYOUTS if "lengths" in claims.levels else LAYOUTS[:3]
+    layout, kinds = draw.pick(pull, layouts), ("small", "tiny", "middle")
+    sizes: dict[str, Any] = {n: draw.dimension(pull, 70, kinds) for n in SIZES[layout == "unbatched" :]}
     edit = Edit(
-        draw.pick(pull, tuple(EDITS)),
-        draw.whole(pull, 0, 12),
-        seq_len=draw.whole(pull, 1, 9),
-        batch=draw.whole(pull, 1, 9),
-        input_size=draw.dimension(pull, 70, ("small", "middle")),
-        hidden_size=draw.dimension(pull, 70, ("small", "middle")),
+        layout,
         num_layers=draw.whole(pull, 1, 6),
         bidirectional=draw.chance(pull, 0.4),
+        batch_first=layout == "batch_first" or (layout != "time_major" and draw.chance(pull, 0.4)),
         bias=not draw.chance(pull, 0.3),
-        batch_first=draw.chance(pull, 0.4),
-        batched=batched,
-        packed=draw.pick(pull, ("", "sorted", "unsorted")) if batched else "",
-        dtype=draw.pick(pull, dtypes),
+        nonlinearity=draw.pick(pull, ("tanh", "relu")),
+        dtype=claims.nearest("dtype", draw.pick(pull, ("float32", "float64") * 4 + DTYPES)),
+        **sizes,
     )
-    near = {"input features": edit.input_size, "h_0 layers": edit.h_0[0], "h_0 rows": edit.batch,
-            "h_0 units": edit.hidden_size}.get(edit.what)  # fmt: skip
-    if near is not None and draw.chance(pull, 0.5):
-        edit = replace(edit, amount=near + draw.pick(pull, (1, -1)))
-    return edit if edit.is_wrong else replace(edit, what="input features", amount=edit.input_size + 1)
+    whats = ARGUMENTS if draw.chance(pull, 0.15) else malformed.made(edit)
+    return replace(edit, what=draw.pick(pull, tuple(whats)))
 
 
-def judge(check: Check, attempt: Attempt) -> None:
-    """The twin is answered, and the wrong attempt refused."""
-    answer = check.attempt(attempt)
-    twin = answer.attempted and answer.attempted.twin
-    check.holds(twin is None, f"the valid twin was refused: {twin}")
-    refused, (given, h_0) = answer.error is not None, attempt.call or ()
-    of_shape = "-h_0_" in attempt.id and "-h_0_dtype_" not in attempt.id
-    if given.name == "pack_padded_sequence" and of_shape:
-        shape, rows = h_0.arguments[0], len(given.arguments[1].arguments[0])
-        check.holds(refused, f"h_0 of shape {shape} is accepted for {rows} packed sequences")
-    check.holds(refused, f"what is wrong is accepted: {attempt}")
-
-
-def clause(attempt: Attempt, array: str) -> Iterator[str]:
-    """The clause that says that it is refused."""
-    what = next(what for what in EDITS if f"-{what.replace(' ', '_')}_" in attempt.id)
-    yield from ("PCK-13",) * ("sorted" in attempt.id and what.startswith("h_0") and what != "h_0 dtype")
-    yield EDITS[what]
-    yield "ERR-03"
-
-
-def like(attempt: Attempt) -> tuple[str, ...]:
-    """The check of a packed batch whose h_0 has too many rows."""
-    surplus = "-unsorted-h_0_rows_" in attempt.id
-    return (f"{SURPLUS}[explore-one row too many-unsorted]",) * surplus
+def like(edit: Edit, clause: str) -> tuple[str, ...]:
+    """The suite's check of such a call that is of this clause."""
+    id = f"test_malformed.py::test_{TESTS.get(clause)}[{named(edit, edit.what)}]"
+    return () if edit.what in ARGUMENTS else (id,)
 
 
 def traits(edit: Edit) -> dict[str, str]:
     """What an edit shows of each axis."""
-    told = ("what", "num_layers", "bidirectional", "batch_first", "batched", "packed", "dtype")
-    return {name: str(getattr(edit, name)) or "no" for name in told}
+    return {f.name: str(getattr(edit, f.name)) for f in fields(edit) if f.name not in SIZES}
 
 
 def simpler(edit: Edit) -> Iterator[Edit]:
-    """Edits that are simpler in one thing."""
-    simplest = Edit()
-    for name in (f.name for f in fields(edit) if f.name not in ("what", "dtype")):
-        change: dict[str, Any] = {name: getattr(simplest, name)}
-        if getattr(edit, name) != change[name] and (other := replace(edit, **change)).is_wrong:
+    """The same edit where one thing is simpler, or the layout and which axis comes first."""
+    simplest = vars(Edit())
+    for name in (f.name for f in fields(edit) if f.name != "what"):
+        too = ("batch_first",) * (name == "layout")
+        other = replace(edit, **{each: simplest[each] for each in (name, *too)})
+        if other != edit and other.possible:
             yield other

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_spec.explore import crowds, edits
-from rnn_spec.judge import stepwise
+from rnn_spec.judge import refused, stepwise
 from rnn_spec.judge.check import Check
 from rnn_spec.judge.compare import Nonconformity
 from rnn_spec.judge.contract import learns, obeys
 from rnn_spec.judge.session import NotClaimed, Unsupported
 from rnn_spec.questions.ragged import axes
-from rnn_spec.questions.records import Bound
+from rnn_spec.questions.records import Attempt, Bound
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.torch.deeds import LAWFUL
 from rnn_spec.torch.ways import LAYOUTS, WAYS
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rnn_spec.explore.crowds import Look
+    from rnn_spec.explore.edits import Edit
     from rnn_spec.judge.session import Session
-    from rnn_spec.questions.records import Attempt, Case
+    from rnn_spec.questions.attempts import Negative
+    from rnn_spec.questions.records import Case
 
 PREFIX = "explore"
 """The module in the ids of these checks: ``explore::numbers[T1-N1-...]``."""
@@ -76,29 +78,28 @@ def steps(check: Check, case: Case) -> None:
     c, whole = case.config, check.ask(case)
     if c.num_layers > 1 and np.nanmax(check.expect(case).arrays["output"].error) < LOOSE:
         raise NotClaimed("the bound that is carried says enough")
-    directions = c.num_directions
-    x, lengths = time_major(case, case.input), case.lengths
+    x, h_n = time_major(case, case.input), np.asarray(whole.h_n)
     time, batch = x.shape[:2]
-    lengths = np.full(batch, time) if lengths is None else np.asarray(lengths)
-    finite = stepwise.are_finite(*case.given.values())
-    for layer in range(c.num_layers):
-        lower = stack(case, layer + 1)
-        answer, place = check.ask(lower), slice(layer * directions, (layer + 1) * directions)
-        if not np.array_equal(np.asarray(answer.h_n)[place], np.asarray(whole.h_n)[place], equal_nan=True):
+    lengths = np.full(batch, time) if case.lengths is None else np.asarray(case.lengths)
+    h_0 = np.zeros(h_n.shape) if case.h_0 is None else case.h_0
+    first, last = (h.reshape(c.num_layers, c.num_directions, batch, c.hidden_size) for h in (h_0, h_n))
+
+    def lower(layers: int) -> np.ndarray:
+        answer, ends = check.ask(stack(case, layers)), layers * c.num_directions
+        if not np.array_equal(np.asarray(answer.h_n), h_n[:ends], equal_nan=True):
             raise NotClaimed("a stack answers in other bits than it does within a higher one")
-        y = time_major(case, np.asarray(answer.output, np.float64))
-        shape = (directions, batch, c.hidden_size)
-        h_0 = np.zeros(shape) if case.h_0 is None else case.h_0[place].reshape(shape)
-        bound = stepwise.step_bounds(c, case.parameters, case.dtype, layer, x, y, h_0, lengths, finite=finite)
-        if np.isinf(bound.error).all():
-            raise NotClaimed(f"{case.dtype} is too coarse for sums of {x.shape[2] + c.hidden_size + 2} terms")
-        own = Bound(time_major(case, bound.value, back=True), time_major(case, bound.error, back=True))
-        check.within("output", answer.output, own)
-        h_n, H = np.asarray(answer.h_n).reshape(-1, batch, c.hidden_size)[place], c.hidden_size
-        for d, ends in enumerate((lengths - 1, 0)[:directions]):
-            state = bound[ends, np.arange(batch), d * H : (d + 1) * H]
-            check.within(f"h_n[{place.start + d}]", h_n[d], state)
-        x = y
+        return time_major(case, np.asarray(answer.output, np.float64))
+
+    try:
+        walked = stepwise.walk(c, case.parameters, case.dtype, x, lower, first, last, lengths)
+        for name, got, due in walked:
+            if name.startswith("output"):
+                y, value, error = (time_major(case, a, back=True) for a in (got, due.value, due.error))
+                check.within("output", y, Bound(value, error))
+            else:
+                check.within(name, got, due)
+    except stepwise.TooCoarse as e:
+        raise NotClaimed(str(e)) from e
 
 
 LOOSE = 1e-3
@@ -167,13 +168,15 @@ def state(check: Check, case: Case) -> None:
 class Aspect:
     """How an answer is looked at, of which questions, and which clause speaks of what differs.
 
-    `like` are the ids of checks of the suite that would fail just so, by which what is known is recognised.
+    `like` are the ids of checks of the suite that would fail just so, by which what is known is recognised;
+    `about` says of what sort a failure is that no array shows.
     """
 
     judge: Callable[[Check, Any], None]
     of: Callable[[Any], bool]
     clause: Callable[[Any, str], Iterator[str]]
     like: Callable[[Any], tuple[str, ...]] = lambda question: ()
+    about: Callable[[Any], str] = lambda question: "facts"
 
 
 BY_ROUTE = {
@@ -289,23 +292,46 @@ PLAIN = {
     ),
 }
 """What is looked at in the answer to a plain question, in this order."""
-ASPECTS = {
-    **PLAIN,
-    "masks": Aspect(crowds.judge, lambda case: True, crowds.clause),
-    "refused": Aspect(edits.judge, lambda attempt: True, edits.clause, edits.like),
+
+
+def malformed(
+    judge: Callable[[Check, Negative], None], of: Callable[[Negative], bool], clause: str = ""
+) -> Aspect:
+    """An aspect of a malformed call, of this clause; of the one that says that it is refused, if none is."""
+
+    def of_clause(edit: Edit) -> str:
+        return clause or edit.negative.clause
+
+    def about(edit: Edit) -> str:
+        return f"{edit.negative.argument}'s {edit.negative.kind}" if clause else edit.what
+
+    return Aspect(
+        lambda check, attempt: judge(check, edits.of(attempt).negative),
+        lambda attempt: of(edits.of(attempt).negative),
+        lambda attempt, array: iter((of_clause(edits.of(attempt)), "ERR-03")),
+        lambda attempt: edits.like(edit := edits.of(attempt), of_clause(edit)),
+        lambda attempt: about(edits.of(attempt)),
+    )
+
+
+REFUSED = {
+    "refused": malformed(refused.where_it_is_given, lambda negative: True),
+    "left": malformed(refused.and_no_more, lambda negative: negative.phase == "forward", "ERR-14"),
+    "class": malformed(refused.by_its_class, lambda negative: negative.kind in ("shape", "dtype"), "ERR-09"),
+    "words": malformed(refused.in_words, lambda negative: negative.phase == "forward", "ERR-13"),
 }
-"""Every aspect by its name: of a crowd the masks alone are judged, of an attempt whether it is refused."""
+"""What is looked at of an attempt that has to be refused, in this order."""
+ASPECTS = {**PLAIN, **REFUSED, "masks": Aspect(crowds.judge, lambda case: True, crowds.clause)}
+"""Every aspect by its name: of a crowd the masks alone are judged."""
 
 
 def find(session: Session, case: Case | Attempt, *names: str) -> Find | None:
-    """What is first wrong with the answer to a case, in these aspects or in PLAIN; None if nothing."""
-    for name in names or PLAIN:
-        aspect = ASPECTS[name]
-        if not aspect.of(case):
-            continue
-        check = Check(clauses()[FIRST], session)
+    """What is first wrong with the answer to a case, in these aspects or all of its kind; None if nothing."""
+    for name in names or (REFUSED if isinstance(case, Attempt) else PLAIN):
+        aspect, check = ASPECTS[name], Check(clauses()[FIRST], session)
         try:
-            aspect.judge(check, case)
+            if aspect.of(case):
+                aspect.judge(check, case)
         except Unsupported as e:
             if not session.claims.declared(str(e)):
                 return found(name, check, case, f"unsupported: {e}", "")
@@ -326,5 +352,6 @@ def found(name: str, check: Check, case: Case | Attempt, difference: str, array:
     elif array.startswith("grad"):
         kind = "gradient"
     else:
-        kind = "forward" if name == "numbers" or array in ("output", "h_n") else array or "facts"
+        forward = name == "numbers" or array in ("output", "h_n")
+        kind = "forward" if forward else array or ASPECTS[name].about(case)
     return Find(name, check.clause.id, difference, f"{name}: {kind}", check, case)

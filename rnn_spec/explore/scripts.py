@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rnn_spec.explore import crowds
+import numpy as np
+
+from rnn_spec.explore import crowds, edits
 from rnn_spec.judge.check import result_shapes
 from rnn_spec.questions.records import Attempt, Torch
 from rnn_spec.report import question, reproduction
@@ -20,9 +23,12 @@ ATTEMPT = '''\
 """{clause}, {id}:
 
 {difference}
-So did {subject}. It ends with status 1 where it still does so, and with 0 where what is wrong is refused.
+So did {subject}. It ends with status 1 where it still does so, and with 0 where what is wrong is refused
+as it should be.
 """
-{source}import torch
+{source}import re
+
+import numpy as np, torch
 
 nan, inf = float("nan"), float("inf")
 
@@ -34,8 +40,8 @@ print("valid, and gives", attempt({twin}))
 try:
     print("wrong, accepted, and gives", attempt({wrong}))
 except Exception as e:
-    print("refused:", e)
-    raise SystemExit(0)
+    print("refused:", type(e).__name__, e)
+    raise SystemExit(0 if {rightly} else 1)
 raise SystemExit(1)
 '''
 
@@ -159,10 +165,16 @@ def of_masks(find: Find) -> str:
 
 def of_attempt(attempt: Attempt, find: Find, layer: str, version: str) -> str | None:
     """The script of an attempt beside its valid twin."""
-    twin = attempt.twin
-    if twin is None or attempt.default_dtype or attempt.device or attempt.draws:
+    twin, negative = attempt.twin, edits.of(attempt).negative
+    patterns = [negative.names, negative.given, negative.expected]
+    rightly = {
+        "refused": "True",
+        "class": "isinstance(e, (RuntimeError, ValueError))",
+        "words": f"all(re.search(p, ' '.join(str(e).split())) for p in {patterns})",
+    }.get(find.aspect)
+    if twin is None or rightly is None:
         return None
-    module = layer.rpartition(".")[0]
+    module, called = layer.rpartition(".")[0], negative.phase == "forward"
     return ATTEMPT.format(
         clause=find.clause,
         id=attempt.id,
@@ -172,7 +184,8 @@ def of_attempt(attempt: Attempt, find: Find, layer: str, version: str) -> str | 
         layer=layer,
         moved=f".to(torch.{attempt.dtype})" if attempt.dtype else "",
         twin=given(twin),
-        wrong=given(attempt),
+        rightly=rightly,
+        wrong=given(attempt if called else replace(attempt, call=None)),
     )
 
 
@@ -185,6 +198,8 @@ def given(attempt: Attempt) -> str:
 
 def python(x: Any) -> str:
     """A value of an attempt as Python."""
+    if isinstance(x, np.ndarray):
+        return f"np.array({x.tolist()}, {x.dtype.name!r})"
     if not isinstance(x, Torch):
         return repr(x)
     home = "torch.nn.utils.rnn" if x.name in ("pack_padded_sequence", "PackedSequence") else "torch"

@@ -107,7 +107,7 @@ def edit(claims: Any) -> Kind | None:
         return None
 
     def judge(session: Session, plan: edits.Edit, aspect: str) -> Find | None:
-        return judged.find(session, plan.attempt(), "refused")
+        return judged.find(session, plan.negative.attempt, *([aspect] if aspect else []))
 
     return Kind("edits", edits.edits(claims), judge, edits.traits, edits.simpler, share=0.25)
 
@@ -297,8 +297,8 @@ def features(small: Any, plan: Any) -> bool:
     return True
 
 
-IDLE = ("seed", "amount")
-"""What a plan has, and is no feature of it: which of many that are alike."""
+IDLE = ("seed", "what")
+"""What a plan has, and is no feature of it: which of many that are alike, or what the kind of a find says."""
 
 
 def kind_of(earlier: Any) -> str:

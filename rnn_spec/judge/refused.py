@@ -45,6 +45,42 @@ def left_behind(check: Check, negative: Negative) -> Left:
     return left
 
 
+def where_it_is_given(check: Check, negative: Negative) -> None:
+    """A wrong attempt is refused: its constructor's arguments by that, and those of a call by the call."""
+    error = refusal(check, negative)
+    check.holds(error.phase == negative.phase, f"refused in {error.phase}: {one_line(error)}")
+
+
+def by_its_class(check: Check, negative: Negative) -> None:
+    """What is refused for a shape or dtype, if it is, is so by a RuntimeError or a ValueError."""
+    if error := answer(check, negative.attempt).error:
+        is_a(check, error, "RuntimeError", "ValueError")
+
+
+def in_words(check: Check, negative: Negative) -> None:
+    """What is refused, if it is, is so by the argument's name, what was given, and what is expected."""
+    patterns = {
+        f"name {negative.argument}": negative.names,
+        f"show the {negative.kind} given": negative.given,
+        f"say the {negative.kind} expected": negative.expected,
+    }
+    if error := answer(check, negative.attempt).error:
+        says(check, error, **patterns)
+
+
+def and_no_more(check: Check, negative: Negative) -> None:
+    """What is refused, if it is, leaves the layer as it was, and the next valid call its bits."""
+    if answer(check, negative.attempt).error is None:
+        return
+    left = left_behind(check, negative)
+    check.holds(left.again is None, f"the valid call was refused: {left.again}")
+    check.equal("results that differ", left.differs, ())
+    check.equal("parameters that are other ones", (left.objects, left.bits, left.gradients), ((), (), ()))
+    check.holds(not left.mode, "the layer is in another mode")
+    check.holds(left.recorded, "gradients are recorded no more")
+    check.holds(not left.drew, "the random generator was advanced")
+
+
 def shown(negative: Negative) -> str:
     """The wrong argument, for a message."""
     return f"{negative.argument}={negative.value!r}"

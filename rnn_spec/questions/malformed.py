@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TIME, BATCH, INPUT, HIDDEN = 5, 7, 3, 4
-"""The sizes of a call, no two alike; no number of states is one of them, either, but for a product of 4."""
-LENGTHS = {"packed_sorted": [5, 4, 4, 3, 2, 2, 1], "packed_unsorted": [2, 4, 1, 5, 3, 4, 2]}
-LAYOUTS = ("time_major", "batch_first", "unbatched", *LENGTHS)
+"""The suite's sizes, no two alike; no number of states is one of them, either, but for a product of 4."""
+LENGTHS = (2, 4, 1, 5, 3, 4, 2)
+"""Of so many sequences of so many steps, packed."""
+LAYOUTS = ("time_major", "batch_first", "unbatched", "packed_sorted", "packed_unsorted")
 ALIASES = {
     "float64": "float64|[Dd]ouble", "float32": r"float32|\b[Ff]loat\b", "float16": r"\bfloat16|\b[Hh]alf",
     "bfloat16": "[Bb][Ff]loat16", "int64": "int64|[Ll]ong", "bool": "[Bb]ool",
@@ -48,41 +49,60 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setting:
-    """A valid call: a layer, and a layout of its arguments."""
+    """A valid call: a layer, a layout of its arguments, and sizes, the suite's or any others."""
 
-    layout: str
+    layout: str = "time_major"
     num_layers: int = 1
     bidirectional: bool = False
     batch_first: bool = False
     bias: bool = True
     nonlinearity: str = "tanh"
     dtype: str = "float32"
+    seq_len: int = TIME
+    batch: int = BATCH
+    input_size: int = INPUT
+    hidden_size: int = HIDDEN
 
     def __str__(self) -> str:
-        """The id, but for the layout."""
+        """The id, but for the layout, and for sizes that are the suite's."""
+        sizes = {"T": self.seq_len, "N": self.batch, "I": self.input_size, "H": self.hidden_size}
+        usual = zip(sizes.items(), (TIME, BATCH, INPUT, HIDDEN), strict=True)
         flags = {"bi": self.bidirectional, "nobias": not self.bias, "batch_first": self.batch_first}
-        said = [f"L{self.num_layers}", self.nonlinearity, *(word for word, on in flags.items() if on)]
-        return "-".join([*said, self.dtype])
+        said = [*(f"{axis}{n}" for (axis, n), suites in usual if n != suites), f"L{self.num_layers}"]
+        return "-".join([*said, self.nonlinearity, *(word for word, on in flags.items() if on), self.dtype])
+
+    @property
+    def consistent(self) -> bool:
+        """Where the batch comes first is a layout of its own, and beside others an option without effect."""
+        return self.layout not in LAYOUTS[:2] or self.batch_first == (self.layout == "batch_first")
 
     @property
     def config(self) -> Config:
         """The constructor's arguments."""
         return Config(
-            INPUT, HIDDEN, self.num_layers, self.nonlinearity, self.bias, self.batch_first,
-            bidirectional=self.bidirectional,
+            self.input_size, self.hidden_size, self.num_layers, self.nonlinearity, self.bias,
+            self.batch_first, bidirectional=self.bidirectional,
         )  # fmt: skip
 
     @property
     def packed(self) -> bool:
         """Whether the sequences are packed."""
-        return self.layout in LENGTHS
+        return self.layout.startswith("packed")
+
+    @property
+    def lengths(self) -> list[int]:
+        """Those of the sequences if they are packed: the suite's, as far apart as the steps allow."""
+        some = itertools.islice(itertools.cycle(LENGTHS), self.batch)
+        lengths = [1 + (n - 1) * (self.seq_len - 1) // (TIME - 1) for n in some]
+        return sorted(lengths, reverse=True) if self.layout == "packed_sorted" else lengths
 
     @property
     def input(self) -> tuple[int, ...]:
         """The right shape; of a packed input, that before it is packed."""
         if self.layout == "unbatched":
-            return TIME, INPUT
-        return (BATCH, TIME, INPUT) if self.batch_first else (TIME, BATCH, INPUT)
+            return self.seq_len, self.input_size
+        axes = (self.batch, self.seq_len) if self.batch_first else (self.seq_len, self.batch)
+        return (*axes, self.input_size)
 
     @property
     def h_0(self) -> tuple[int, ...]:
@@ -92,26 +112,29 @@ class Setting:
     def call(self, input: Any, h_0: Any) -> tuple[Any, Any]:
         """The arguments of a call, the input packed if it is."""
         if self.packed:
-            lengths, ordered = LENGTHS[self.layout], self.layout == "packed_sorted"
-            told = Torch("tensor", (lengths,))
+            told, ordered = Torch("tensor", (self.lengths,)), self.layout == "packed_sorted"
             input = Torch("pack_padded_sequence", (input, told, self.batch_first, ordered))
         return input, h_0
 
+    @property
+    def right(self) -> dict[str, Torch]:
+        """Its input and h_0."""
+        return {name: Torch("ones", (getattr(self, name),), self.dtype) for name in ("input", "h_0")}
+
+    @property
+    def twin(self) -> Attempt:
+        """The valid attempt."""
+        keywords = {name: v for name, v in asdict(self.config).items() if name != "dropout"}
+        return Attempt("", keywords=keywords, call=self.call(**self.right), dtype=self.dtype)
+
 
 def settings(*, whole: bool) -> Iterator[Setting]:
-    """Every setting; not `whole`: with a bias, tanh and in float32, whatever else it is.
-
-    Where the batch comes first is a layout of its own, and beside it an option that has no effect.
-    """
+    """Every setting of the suite's sizes; not `whole`: with a bias, tanh and in float32."""
     fields = (LAYOUTS, (1, 2, 3), (False, True), (False, True), *(
         ((True, False), ("tanh", "relu"), DTYPES) if whole else ((True,), ("tanh",), ("float32",))
     ))  # fmt: skip
-    for values in itertools.product(*fields):
-        setting = Setting(*values)
-        if setting.layout not in ("time_major", "batch_first") or (
-            setting.batch_first == (setting.layout == "batch_first")
-        ):
-            yield setting
+    found = (Setting(*values) for values in itertools.product(*fields))
+    return (setting for setting in found if setting.consistent)
 
 
 def reshaped(names: tuple[str, ...], shape: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -194,7 +217,7 @@ def words(setting: Setting, blamed: str, input: tuple[int, ...], h_0: tuple[int,
     given, right = (h_0, states(setting.config, input)) if blamed == "h_0" else (input, setting.input)
     shown = [(given, right)]
     if setting.packed and blamed == "input":
-        rows = sum(LENGTHS[setting.layout])
+        rows = sum(setting.lengths)
         shown.append(((rows, *given[2:]), (rows, *right[2:])))
     found: dict[str, list[str]] = {"given": [], "expected": []}
     for pair in shown:
@@ -241,10 +264,8 @@ def no_tensor(setting: Setting) -> Iterator[tuple[str, Make]]:
 def negative(setting: Setting, edit: str, clause: str, kind: str, value: Any, **patterns: str) -> Negative:
     """The malformed call that has this value for the argument that the edit names."""
     argument = edit.partition(" ")[0]
-    right = {name: Torch("ones", (getattr(setting, name),), setting.dtype) for name in ("input", "h_0")}
-    keywords = {name: v for name, v in asdict(setting.config).items() if name != "dropout"}
-    twin = Attempt("", keywords=keywords, call=setting.call(**right), dtype=setting.dtype)
-    attempt = wrong(named(setting, edit), twin, call=setting.call(**{**right, argument: value}))
+    call = setting.call(**{**setting.right, argument: value})
+    attempt = wrong(named(setting, edit), setting.twin, call=call)
     return Negative(clause, kind, "forward", argument, attempt, value, **patterns)
 
 
@@ -256,11 +277,14 @@ def named(setting: Setting, edit: str) -> str:
 # -- which are made -----------------------------------------------------------------------------------
 
 
-@cache
-def edits(setting: Setting) -> dict[str, Make]:
+def made(setting: Setting) -> dict[str, Make]:
     """What there is to be made of a valid call: the malformed ones, by edit."""
     alike = (*misshapen(setting), *no_tensor(setting)) if setting.dtype in ("float64", "float32") else ()
     return dict([*alike, *of_other_dtype(setting)])
+
+
+edits = cache(made)
+"""The same, remembered: the suite asks for them again and again."""
 
 
 @cache

@@ -6,7 +6,7 @@ layout, each in a configuration of its own. What is refused is derived by one ru
 
 from __future__ import annotations
 
-from rnn_spec.judge.refused import answer, claimed, is_a, left_behind, one_line, refusal, says
+from rnn_spec.judge import refused
 from rnn_spec.suite.marks import clause, malformed
 
 
@@ -56,42 +56,24 @@ def test_other_dtype_than_the_parameters(negative, check):
 @malformed(kind=("shape", "dtype"))
 def test_class_of_the_refusal(negative, check):
     """A call of a wrong shape or dtype, where it is refused, gets a RuntimeError or a ValueError."""
-    error = error_of(check, negative)
-
-    if error:
-        is_a(check, error, "RuntimeError", "ValueError")
+    within_claims(check, negative)
+    refused.by_its_class(check, negative)
 
 
 @clause("ERR-13")
 @malformed()
 def test_message_of_the_refusal(negative, check):
     """The refusal of a malformed call names the argument, shows what was given, and says what is expected."""
-    error = error_of(check, negative)
-
-    patterns = {
-        f"name {negative.argument}": negative.names,
-        f"show the {negative.kind} given": negative.given,
-        f"say the {negative.kind} expected": negative.expected,
-    }
-    if error:
-        says(check, error, **patterns)
+    within_claims(check, negative)
+    refused.in_words(check, negative)
 
 
 @clause("ERR-14")
 @malformed()
 def test_refusal_leaves_everything_as_it_was(negative, check):
     """A malformed call, where it is refused, leaves the layer as it was, and the next valid call its bits."""
-    if error_of(check, negative) is None:
-        return
-
-    left = left_behind(check, negative)
-
-    check.holds(left.again is None, f"the valid call was refused: {left.again}")
-    check.equal("results that differ", left.differs, ())
-    check.equal("parameters that are other ones", (left.objects, left.bits, left.gradients), ((), (), ()))
-    check.holds(not left.mode, "the layer is in another mode")
-    check.holds(left.recorded, "gradients are recorded no more")
-    check.holds(not left.drew, "the random generator was advanced")
+    within_claims(check, negative)
+    refused.and_no_more(check, negative)
 
 
 # -- helpers ------------------------------------------------------------------------------------
@@ -100,17 +82,10 @@ def test_refusal_leaves_everything_as_it_was(negative, check):
 def refused_by_the_call(check, negative):
     """The malformed call is refused, by the layer that gets it."""
     within_claims(check, negative)
-    error = refusal(check, negative)
-    check.holds(error.phase == negative.phase, f"refused in {error.phase}: {one_line(error)}")
-
-
-def error_of(check, negative):
-    """The error of a malformed call, or None: that it is refused is another clause's."""
-    within_claims(check, negative)
-    return answer(check, negative.attempt).error
+    refused.where_it_is_given(check, negative)
 
 
 def within_claims(check, negative):
     """NotClaimed if the layer's dtype, or packed sequences, are not claimed."""
     packed = getattr(negative.attempt.call[0], "name", "") == "pack_padded_sequence"
-    claimed(check, negative.attempt.dtype, *(("lengths",) if packed else ()))
+    refused.claimed(check, negative.attempt.dtype, *(("lengths",) if packed else ()))

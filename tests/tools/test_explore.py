@@ -21,19 +21,21 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from rnn_spec.cli import main
-from rnn_spec.explore import command, draw, judged, named, places, plans
+from rnn_spec.explore import command, draw, edits, judged, named, places, plans
 from rnn_spec.explore.plans import Plan
 from rnn_spec.explore.search import HELD, Hunt, Search, crowd, edit, lives, plain, programs
+from rnn_spec.far import wire
 from rnn_spec.faults import FAULTS, PLACES
 from rnn_spec.judge.known import Expected, Known
 from rnn_spec.judge.session import Session
 from rnn_spec.lineup.faulty import faulty
-from rnn_spec.questions import data
-from rnn_spec.questions.records import Observation
+from rnn_spec.questions import data, malformed
+from rnn_spec.questions.records import Attempt, Observation
 from rnn_spec.report import question
 from rnn_spec.subjects.base import version_of
 from rnn_spec.subjects.registry import load
 from rnn_spec.subjects.spec import SpecSubject
+from rnn_spec.suite.collect import collect
 from rnn_spec.torch import ways
 from tests.tools.profiles import PROFILES
 
@@ -285,6 +287,67 @@ def test_torch_gets_wrong_there_what_is_known(maker: object, examples: int) -> N
 
     assert run.finds == []
     assert run.known or maker is not lives
+
+
+def test_an_attempt_says_which_edit_it_is() -> None:
+    """By what is written to a file; and all that the suite has wrong is drawn."""
+    seen = set()
+
+    @seed(1)
+    @settings(drawing, max_examples=400)
+    @given(edits.edits(SpecSubject().claims))
+    def test(edit: edits.Edit) -> None:
+        seen.add(edit.negative.clause)
+        assert edits.of(wire.decode(wire.encode(edit.negative.attempt), Attempt)) == edit
+
+    test()
+
+    suite = (*malformed.calls().values(), *edits.ARGUMENTS.values())
+    assert seen == {negative.clause for negative in suite}
+
+
+def test_the_suites_checks_of_malformed_calls_are_called_so() -> None:
+    """By these names what is known of them is recognised."""
+    suite = {(trial.clause, trial.test) for trial in collect() if trial.test.startswith("test_malformed.py")}
+
+    assert suite == {(clause, f"test_malformed.py::test_{name}") for clause, name in edits.TESTS.items()}
+
+
+@pytest.mark.parametrize("shown", [list, tuple])
+def test_no_right_refusal_is_accused(shown: Callable[[Any], Any]) -> None:
+    """Of a layer that looks at its arguments first, and says of what is wrong what it is, and has to be."""
+    torch = pytest.importorskip("torch")
+    from rnn_spec.torch.eager import TorchSubject
+
+    def checked(self: Any, input: Any, h_0: Any) -> Any:
+        packed = isinstance(input, torch.nn.utils.rnn.PackedSequence)
+        x, due = input.data if packed else input, next(self.parameters()).dtype
+        for name, value in (("input", x), ("hx", h_0)):
+            if not isinstance(value, torch.Tensor):
+                raise TypeError(f"{name} is a Tensor, and not a {type(value).__name__}")
+            if value.dtype != due:
+                raise ValueError(f"{name} is {due} as the parameters are, and not {value.dtype}")
+        if not packed and x.dim() not in (2, 3):
+            raise ValueError(f"input has 2 or 3 axes, and not {x.dim()} axes")
+        if not packed and x.dim() != h_0.dim():
+            raise ValueError(f"input has {x.dim()} axes, and hx {h_0.dim()} axes")
+        right = (*(x.shape[:1] if packed else x.shape[:-1]), self.input_size)
+        if x.shape != right:
+            raise ValueError(f"input is {shown(right)}, and not {shown(x.shape)}")
+        batch = x.shape[0 if self.batch_first else 1] if x.dim() == 3 else None
+        batch = int(input.batch_sizes[0]) if packed else batch
+        rows = () if batch is None else (batch,)
+        right = (self.num_layers * (1 + self.bidirectional), *rows, self.hidden_size)
+        if h_0.shape != right:
+            raise ValueError(f"hx is {shown(right)}, and not {shown(h_0.shape)}")
+        return torch.nn.RNN.forward(self, input, h_0)
+
+    subject = type(
+        "Clear", (TorchSubject,), {"module": type("Layer", (torch.nn.RNN,), {"forward": checked})}
+    )()
+    run = Search(subject, Expected(()), 5, 200, makers=(edit,))
+
+    assert [(find.kind, find.case.id, find.difference) for find in run.run()] == []
 
 
 def test_what_was_done_together_is_counted_one_by_one() -> None:

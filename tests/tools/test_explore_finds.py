@@ -61,6 +61,59 @@ class Casting(Layer):
     def state(self, hx):
         return hx if hx is None else hx.to(self.weight_hh_l0.dtype)
 
+class Squeezing(Layer):
+    def state(self, hx):
+        return hx.squeeze(0) if isinstance(hx, torch.Tensor) and hx.dim() == 4 else hx
+
+class Reading(Layer):
+    def state(self, hx):
+        return torch.as_tensor(hx) if hasattr(hx, "__array__") else hx
+
+class Cutting(Layer):
+    def before(self, input):
+        wide = isinstance(input, torch.Tensor) and input.dim() == 3 and input.shape[-1] > self.input_size
+        return input[..., : self.input_size] if wide else input
+
+class Flattening(Layer):
+    def before(self, input):
+        deep = isinstance(input, torch.Tensor) and input.dim() == 4 and input.shape[-1] == self.input_size
+        return input[0] if deep and len(input) == 1 else input
+
+class Trimming(Layer):
+    def forward(self, input, hx=None):
+        ends = self.num_layers * (1 + self.bidirectional), self.hidden_size
+        if isinstance(input, torch.nn.utils.rnn.PackedSequence) and getattr(hx, "shape", ())[::2] == ends:
+            hx = hx[:, : input.batch_sizes[0]]
+        return super().forward(input, hx)
+
+class Clipping(Layer):
+    def __init__(self, *given, dropout=0.0, **keywords):
+        super().__init__(*given, dropout=max(dropout, 0.0), **keywords)
+
+class Refusing(Layer):
+    error = RuntimeError
+
+    def before(self, input):
+        two_or_three = isinstance(input, torch.Tensor) and input.dim() in (2, 3)
+        if two_or_three and input.shape[-1] != self.input_size:
+            raise self.error(self.words(input.shape[-1]))
+        return input
+
+    def words(self, size):
+        return f"input has {size} features, expected {self.input_size}"
+
+class Looking(Refusing):
+    error = LookupError
+
+class Terse(Refusing):
+    def words(self, size):
+        return f"there are {size} features, expected {self.input_size}"
+
+class Stumbling(Refusing):
+    def words(self, size):
+        torch.rand(1)
+        return super().words(size)
+
 class Offset(Layer):
     def before(self, input):
         moved = isinstance(input, torch.Tensor) and input.storage_offset()
@@ -146,12 +199,23 @@ FINDS = {
     "Alike": (crowd, "DRP-08"),
     "Remembering": (lives, "STA-01"),
     "Casting": (edit, "PRC-05"),
+    "Squeezing": (edit, "ERR-03"),
+    "Reading": (edit, "ERR-04"),
+    "Cutting": (edit, "ERR-02"),
+    "Flattening": (edit, "ERR-01"),
+    "Trimming": (edit, "PCK-13"),
+    "Clipping": (edit, "ERR-07"),
+    "Looking": (edit, "ERR-09"),
+    "Terse": (edit, "ERR-13"),
+    "Stumbling": (edit, "ERR-14"),
     "Offset": (plain, "EDG-09"),
     "Writing": (plain, "DET-04"),
     "Drawing": (plain, "DET-02"),
     "Clean": (plain, "REC-04"),
 }
-"""A question, masks, a plan of deeds and calls, an attempt, a layout, facts beside numbers, and a value."""
+"""A question, masks, deeds and calls, malformed calls, a layout, facts beside numbers, and a value."""
+UNSHOWN = ("Stumbling",)
+"""What no script shows: what a refused call leaves behind."""
 
 
 @pytest.mark.parametrize("name", FINDS)
@@ -168,9 +232,13 @@ def test_a_find_of_each_kind_is_asked_again_reproduced_and_named(
 
     assert done.exit_code == 1, done.output
     assert "diagnosis: behaves " in done.output or name in ("Wide",), done.output
-    (file,), (script,) = ((mine / "finds").glob(f"{clause}*.{end}") for end in ("json", "py"))
+    (file,), scripts = (list((mine / "finds").glob(f"{clause}*.{end}")) for end in ("json", "py"))
     for of, expected in ((subject, 1), ("torch", 0)):
         assert run("check", of, "--question", file).exit_code == expected
+    if name in UNSHOWN:
+        assert scripts == []
+        return
+    (script,) = scripts
     text = script.read_text()
     assert f"mine.{name}(" in text
     assert "rnn_spec" not in text
