@@ -50,7 +50,10 @@ class Edit(Setting):
         """The malformed call; one with a wrong constructor argument is the suite's but for its twin."""
         if self.what not in ARGUMENTS:
             return malformed.made(self)[self.what]()
-        found, twin = ARGUMENTS[self.what], self.twin
+        found = ARGUMENTS[self.what]
+        twin = replace(
+            self.twin, call=self.call(self.right["input"], None)
+        )  # which fits any number of states
         keywords = {**twin.keywords, found.argument: found.value}
         return replace(found, attempt=wrong(named(self, self.what), twin, keywords=keywords))
 
@@ -88,14 +91,15 @@ def edits(pull: Any, claims: Claims) -> Edit:
         dtype=claims.nearest("dtype", draw.pick(pull, ("float32", "float64") * 4 + DTYPES)),
         **sizes,
     )
-    whats = ARGUMENTS if draw.chance(pull, 0.15) else malformed.made(edit)
-    return replace(edit, what=draw.pick(pull, tuple(whats)))
+    argument = draw.pick(pull, ("input", "h_0"))
+    called = [what for what in malformed.made(edit) if what.startswith(argument)]
+    return replace(edit, what=draw.pick(pull, [*ARGUMENTS] if draw.chance(pull, 0.15) else called))
 
 
 def like(edit: Edit, clause: str) -> tuple[str, ...]:
     """The suite's check of such a call that is of this clause."""
-    id = f"test_malformed.py::test_{TESTS.get(clause)}[{named(edit, edit.what)}]"
-    return () if edit.what in ARGUMENTS else (id,)
+    test = TESTS.get(clause)
+    return (f"test_malformed.py::test_{test}[{named(edit, edit.what)}]",) if test else ()
 
 
 def traits(edit: Edit) -> dict[str, str]:

@@ -295,7 +295,7 @@ PLAIN = {
 
 
 def malformed(
-    judge: Callable[[Check, Negative], None], of: Callable[[Negative], bool], clause: str = ""
+    judge: Callable[[Check, Negative], Any], of: Callable[[Negative], bool], clause: str = ""
 ) -> Aspect:
     """An aspect of a malformed call, of this clause; of the one that says that it is refused, if none is."""
 
@@ -315,7 +315,8 @@ def malformed(
 
 
 REFUSED = {
-    "refused": malformed(refused.where_it_is_given, lambda negative: True),
+    "refused": malformed(refused.refusal, lambda negative: True),
+    "place": malformed(refused.where_it_is_given, lambda negative: True, "ERR-12"),
     "left": malformed(refused.and_no_more, lambda negative: negative.phase == "forward", "ERR-14"),
     "class": malformed(refused.by_its_class, lambda negative: negative.kind in ("shape", "dtype"), "ERR-09"),
     "words": malformed(refused.in_words, lambda negative: negative.phase == "forward", "ERR-13"),

@@ -168,13 +168,13 @@ def of_attempt(attempt: Attempt, find: Find, layer: str, version: str) -> str | 
     twin, negative = attempt.twin, edits.of(attempt).negative
     patterns = [negative.names, negative.given, negative.expected]
     rightly = {
-        "refused": "True",
+        **dict.fromkeys(("refused", "place"), "True"),
         "class": "isinstance(e, (RuntimeError, ValueError))",
         "words": f"all(re.search(p, ' '.join(str(e).split())) for p in {patterns})",
     }.get(find.aspect)
     if twin is None or rightly is None:
         return None
-    module, called = layer.rpartition(".")[0], negative.phase == "forward"
+    module = layer.rpartition(".")[0]
     return ATTEMPT.format(
         clause=find.clause,
         id=attempt.id,
@@ -185,7 +185,7 @@ def of_attempt(attempt: Attempt, find: Find, layer: str, version: str) -> str | 
         moved=f".to(torch.{attempt.dtype})" if attempt.dtype else "",
         twin=given(twin),
         rightly=rightly,
-        wrong=given(attempt if called else replace(attempt, call=None)),
+        wrong=given(replace(attempt, call=None) if find.aspect == "place" else attempt),
     )
 
 

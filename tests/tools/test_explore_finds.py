@@ -90,6 +90,16 @@ class Clipping(Layer):
     def __init__(self, *given, dropout=0.0, **keywords):
         super().__init__(*given, dropout=max(dropout, 0.0), **keywords)
 
+class Late(Layer):
+    def __init__(self, *given, dropout=0.0, **keywords):
+        super().__init__(*given, dropout=max(dropout, 0.0), **keywords)
+        self.asked = dropout
+
+    def before(self, input):
+        if self.asked < 0:
+            raise ValueError(f"dropout is from 0 to 1, and not {self.asked}")
+        return input
+
 class Refusing(Layer):
     error = RuntimeError
 
@@ -205,6 +215,7 @@ FINDS = {
     "Flattening": (edit, "ERR-01"),
     "Trimming": (edit, "PCK-13"),
     "Clipping": (edit, "ERR-07"),
+    "Late": (edit, "ERR-12"),
     "Looking": (edit, "ERR-09"),
     "Terse": (edit, "ERR-13"),
     "Stumbling": (edit, "ERR-14"),
