@@ -81,9 +81,9 @@ class Flattening(Layer):
 
 class Trimming(Layer):
     def forward(self, input, hx=None):
-        ends = self.num_layers * (1 + self.bidirectional), self.hidden_size
-        if isinstance(input, torch.nn.utils.rnn.PackedSequence) and getattr(hx, "shape", ())[::2] == ends:
-            hx = hx[:, : input.batch_sizes[0]]
+        if isinstance(input, torch.nn.utils.rnn.PackedSequence):
+            fits = getattr(hx, "shape", ())[1:] == (input.batch_sizes[0], self.hidden_size)
+            hx = hx[: self.num_layers * (1 + self.bidirectional)] if fits else hx
         return super().forward(input, hx)
 
 class Clipping(Layer):
