@@ -47,13 +47,14 @@ class Edit(Setting):
 
     @cached_property
     def negative(self) -> Negative:
-        """The malformed call; one with a wrong constructor argument is the suite's but for its twin."""
+        """The malformed call; one with a wrong constructor argument is the suite's but for its twin.
+
+        That is called without h_0, as any number of states may be.
+        """
         if self.what not in ARGUMENTS:
             return malformed.made(self)[self.what]()
         found = ARGUMENTS[self.what]
-        twin = replace(
-            self.twin, call=self.call(self.right["input"], None)
-        )  # which fits any number of states
+        twin = replace(self.twin, call=self.call(self.right["input"], None))
         keywords = {**twin.keywords, found.argument: found.value}
         return replace(found, attempt=wrong(named(self, self.what), twin, keywords=keywords))
 

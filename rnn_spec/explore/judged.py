@@ -306,7 +306,7 @@ def malformed(
         return f"{edit.negative.argument}'s {edit.negative.kind}" if clause else edit.what
 
     return Aspect(
-        lambda check, attempt: judge(check, edits.of(attempt).negative),
+        lambda check, attempt: judge(check, replace(edits.of(attempt).negative, attempt=attempt)),
         lambda attempt: of(edits.of(attempt).negative),
         lambda attempt, array: iter((of_clause(edits.of(attempt)), "ERR-03")),
         lambda attempt: edits.like(edit := edits.of(attempt), of_clause(edit)),
