@@ -71,8 +71,8 @@ def explore(
     """Search for a question that SUBJECT answers wrongly, beyond the cases of the suite.
 
     Questions are drawn within what it claims, and judged as the suite judges. What is found is made small,
-    kept, and asked first the next time. Exits with 0 if nothing was found, 1 if something was, 2 if it could
-    not be searched.
+    kept, and asked first the next time. Exits with 0 if nothing was found, or what is of a SHOULD alone, 1 if
+    something else was, 2 if it could not be searched.
 
     For example: rnn-spec explore my_rnn.worker:Layer --minutes 5
     """
@@ -112,19 +112,23 @@ def searching(
 
 
 def search(run: Search, subject: str, version: str, results: Path, console: Console) -> bool:
-    """Ask what was found before, then search: whether anything is wrong."""
+    """Ask what was found before, then search: whether anything is wrong that must not be."""
     from rnn_spec.explore import finds, named
 
+    wrong = False
     for path, asked in finds.kept(results, subject):
         find = finds.again(asked, run.subject)
         console.print(f"kept from before, {'and still so' if find else 'and no longer so'}: {path}")
         if find:
             run.kept.add((find.kind, find.case.id))
+            wrong = wrong or find.breaks
     if run.kept and run.most == 1:
-        return True
+        return wrong
     for find in run.run():
+        wrong = wrong or find.breaks
         when = f"after {run.asked:,} questions and {time.monotonic() - run.begun:.1f} s"
-        console.print(f"[bold red]found[/bold red] {when}: {find.clause}, case {find.case.id}")
+        of = "" if find.breaks else ", a SHOULD"
+        console.print(f"[bold red]found[/bold red] {when}: {find.clause}{of}, case {find.case.id}")
         for line in find.difference.splitlines():
             console.print(f"  {line}", markup=False)
         for path in finds.keep(find, subject, version, run.subject, results):
@@ -133,7 +137,7 @@ def search(run: Search, subject: str, version: str, results: Path, console: Cons
             console.print(f"  {told}", markup=False)
         for sentence in named.sentences(find, run.subject):
             console.print(f"  diagnosis: {sentence}", markup=False)
-    return bool(run.kept or run.finds)
+    return wrong
 
 
 def conclude(run: Search, version: str, console: Console) -> None:
@@ -155,6 +159,8 @@ def conclude(run: Search, version: str, console: Console) -> None:
         )
     seconds = time.monotonic() - run.begun
     said = f"{len(run.finds)} found" if run.finds else "nothing found"
+    if beside := sum(not find.breaks for find in run.finds):
+        said += ", of a SHOULD" if beside == len(run.finds) else f", {beside} of them of a SHOULD"
     if len(run.finds) >= run.most:
         said += ", and no more are looked for"
     console.print(f"{version}: {said} in {run.asked:,} questions, {seconds:.0f} s; seed {run.seed}")

@@ -59,6 +59,11 @@ class Find:
         return (self.id, *ASPECTS[self.aspect].like(self.case))
 
     @property
+    def breaks(self) -> bool:
+        """Whether a promise is broken: a SHOULD is told, and fails nobody."""
+        return clauses()[self.clause].force == "MUST"
+
+    @property
     def id(self) -> str:
         """The id of the check."""
         return f"{PREFIX}::{self.aspect}[{self.case.id}]"

@@ -211,8 +211,8 @@ def rule(setting: Setting, input: tuple[int, ...], h_0: tuple[int, ...]) -> tupl
 def words(setting: Setting, blamed: str, input: tuple[int, ...], h_0: tuple[int, ...]) -> dict[str, str]:
     """Patterns of what is given, and of what is expected, as a message may show them.
 
-    That is the shape, or what of it is wrong: the number of its axes, or the last one; where it is packed, of
-    the packed data or of what it was.
+    That is the shape, or what of it is wrong: the number of its axes, or of an input that has as many as some
+    layout has the last one; where it is packed, of the packed data or of what it was.
     """
     given, right = (h_0, states(setting.config, input)) if blamed == "h_0" else (input, setting.input)
     shown = [(given, right)]
@@ -220,15 +220,16 @@ def words(setting: Setting, blamed: str, input: tuple[int, ...], h_0: tuple[int,
         rows = sum(setting.lengths)
         shown.append(((rows, *given[2:]), (rows, *right[2:])))
     found: dict[str, list[str]] = {"given": [], "expected": []}
+    fits = len(given) in ((3,) if setting.packed else (2, 3))  # so that its last axis may be told by itself
     for pair in shown:
         for patterns, shape in zip(found.values(), pair, strict=True):
             patterns.append(shape_pattern(shape))
             if len(given) != len(right):
                 n = len(shape)
                 patterns.append(rf"\b{n}-?D|\b{n} (dim|ax)|(dim\w*|axes)\b.*\b{n}\b")
-            elif blamed == "input":
+            if blamed == "input" and fits:
                 patterns.append(rf"\b{shape[-1]}\b")
-    if blamed == "input" and len(given) not in (2, 3) and not setting.packed:
+    if blamed == "input" and not fits and not setting.packed:
         found["expected"] = [r"2-?D.*3-?D|2.*or.*3"]
     return {name: "|".join(patterns) for name, patterns in found.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,6 +96,19 @@ def test_every_clause_of_a_malformed_call_is_asked() -> None:
         assert selected(malformed.calls(), {"clause": clause})
     with pytest.raises(ValueError, match="no negative has"):
         selected(malformed.calls(), {"clause": "ERR-99"})
+
+
+@pytest.mark.parametrize("id", selected(malformed.calls(), {"clause": "ERR-02"}))
+def test_a_wrong_last_axis_may_be_told_by_its_extent_alone(id: str) -> None:
+    """Also where the number of axes is another than the layout's, but for what is packed without features."""
+    negative = malformed.calls()[id]
+    given = negative.value.arguments[0]
+
+    message = f"the last axis of input has extent {given[-1]}, expected {INPUT}"
+
+    patterns = (negative.names, negative.given, negative.expected)
+    told = all(re.search(pattern, message) for pattern in patterns)
+    assert told or (id.startswith("packed") and len(given) == 2)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
