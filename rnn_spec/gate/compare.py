@@ -562,10 +562,13 @@ def _clause(id: str, versions: tuple[str, str], a: Standing | None, b: Standing 
     words = "; ".join(said for said, there in parts if there)
     ours = [k for k in expected_of("torch", versions[1]) if "*" not in k.checks]
     reasons = {c: next((k for k in ours if k.expects(c)), None) for c in newly}
-    advice = next((f"{k.happens} {k.issue}" for k in reasons.values() if k and all(reasons.values())), None)
+    all_known = [k for k in reasons.values() if k] if all(reasons.values()) else []
+    advice = next((f"{k.happens} {k.issue}" for k in all_known), None)
     if advice is None and newly and id in clauses():
         advice = clauses()[id].leads_to
-    return Change("conformance", id, text, words, id, advice, better=not (newly or lost))
+    worded = all_known and not lost and {k.matters for k in all_known} == {"words"}
+    verdict = "wording" if worded else "conformance"
+    return Change(verdict, id, text, words, id, advice, better=not (newly or lost))
 
 
 def _added(checks: set[str], version: str, a: Standing, b: Standing) -> set[str]:

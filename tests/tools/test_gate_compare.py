@@ -315,6 +315,32 @@ def test_a_clause_that_newly_fails_says_which_checks() -> None:
 
 
 @pytest.mark.parametrize(
+    ("clause", "check", "verdict"),
+    [
+        ("ERR-13", "test_errors.py::test_message_shows_what_was_given[input_size-zero]", "wording"),
+        ("ERR-13", "test_errors.py::test_message_that_nobody_knows", "conformance"),
+        (
+            "EXE-07",
+            "test_routes.py::test_exported_answers_like_eager[small-L2-tanh-bi-float64]",
+            "conformance",
+        ),
+    ],
+    ids=["words", "unknown", "a result"],
+)
+def test_newly_failing_checks_of_which_only_words_are_known_to_matter_are_wording(
+    clause: str, check: str, verdict: str
+) -> None:
+    """Else a clause that newly fails fails the gate, whatever it is about."""
+    a, b = (
+        Recording(HEADER, clauses={clause: standing}) for standing in (Standing(1), Standing(0, (check,)))
+    )
+
+    (change,) = compare(a, b, EXPERIMENTS)
+
+    assert (change.verdict, change.better) == (verdict, False)
+
+
+@pytest.mark.parametrize(
     ("failed", "verdict", "better"),
     [(("t::a",), "behaviour", False), ((), "conformance", True), (("t::b",), "behaviour", False)],
     ids=["indifferent", "towards", "and away"],
