@@ -6,7 +6,6 @@ must be.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -72,11 +71,13 @@ class Program:
         self.command = [self.python, str(FILE)]
         self.process: Process | None = None
         self.failed = 0
+        self.said: Hello | None = None
 
-    @cached_property
+    @property
     def hello(self) -> Hello:
-        """What it says of itself."""
-        return self.ask(Hello, op="hello")
+        """What it says of itself; no cached_property, which lets one at a time ask before Python 3.12."""
+        self.said = self.said or self.ask(Hello, op="hello")
+        return self.said
 
     def exchange(self, request: dict[str, Any], deadline: float, limit: int) -> dict[str, Any]:
         """The answer to a request; Failure, after which the process is gone, where there is none."""

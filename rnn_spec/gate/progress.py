@@ -47,7 +47,7 @@ class Progress:
 
     def __str__(self) -> str:
         """How far each is."""
-        at_work = [name for name in self.total if self.done.get(name, 0) < self.total[name]]
+        at_work = [name for name in sorted(self.total) if self.done.get(name, 0) < self.total[name]]
         return ", ".join(f"{name}: {self.done.get(name, 0)} of {self.total[name]} asked" for name in at_work)
 
     def _tell(self) -> None:

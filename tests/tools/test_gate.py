@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -705,3 +706,29 @@ def test_a_hostile_torch_is_a_sentence(tmp_path: Path, says: str, ends: str) -> 
         _ = Program(python).hello
 
     assert ends in str(refused.value) or "JSON" in str(refused.value)
+
+
+def test_two_torches_are_imported_at_once(tmp_path: Path) -> None:
+    """Neither begins only when the other has said hello: each of these says it when both have begun."""
+    said = dict.fromkeys(("version", "python", "numpy", "platform"), "any")
+
+    def meeting(own: str, other: str) -> Path:
+        return executable(
+            tmp_path / own,
+            f"""#!{sys.executable}
+import pathlib, time
+here = pathlib.Path(__file__)
+here.with_suffix(".begun").touch()
+end = time.monotonic() + 10
+while not here.with_name("{other}.begun").exists() and time.monotonic() < end:
+    time.sleep(0.01)
+if time.monotonic() < end:
+    print('{json.dumps(said)}', flush=True)
+""",
+        )
+
+    programs = [Program(meeting("a", "b")), Program(meeting("b", "a"))]
+    with ThreadPoolExecutor(2) as both:
+        assert [hello.version for hello in both.map(lambda p: p.hello, programs)] == ["any", "any"]
+    for program in programs:
+        program.close()
