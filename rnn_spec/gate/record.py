@@ -154,8 +154,10 @@ def record(
     tell(
         f"{header.version}, Python {header.python}: the suite, and {len(experiments.EXPERIMENTS)} experiments"
     )
-    with beside(1) as pool:
-        asked = pool.submit((suite or Suite()).ask, header, python, part)
+    suite = suite or Suite()
+    with beside(2) as pool:
+        asked = pool.submit(suite.ask, header, python, part)
+        pool.submit(suite.checks)  # while torch is imported
         found = dict(sorted(experiment(program or python, part=part, growing=growing)))
         return msgspec.structs.replace(asked.result(), experiments=found).whole()
 
@@ -196,16 +198,18 @@ def experiment(
 ) -> list[tuple[str, Fact]]:
     """The facts of these experiments, asked of a Program, or of one that is started in this Python.
 
-    First those that need no more than torch, together as long as none leaves a trace; then the heavy ones,
-    each alone, for what is compiled does.
+    First those that need no more than torch, then the heavy ones, together as long as none leaves a trace; at
+    last those of routes, each alone, for what is compiled does.
     """
     ids, kept = list(ids), {} if growing is None else growing
     if part:
         part.expect(len(ids))
-    heavy = [id for id in ids if experiments.EXPERIMENTS[id].heavy]
-    light = [id for id in ids if not experiments.EXPERIMENTS[id].heavy]
+    table = experiments.EXPERIMENTS
+    light = [id for id in ids if not table[id].heavy]
+    heavy = [id for id in ids if table[id].heavy and not table[id].alone]
+    alone = [id for id in ids if table[id].alone]
     with nullcontext(python) if isinstance(python, Program) else closing(Program(python)) as program:
-        for some, count in ((light, TOGETHER), (heavy, 1)):
+        for some, count in ((light, TOGETHER), (heavy, TOGETHER), (alone, 1)):
             left = some
             while left:
                 found = program.facts(left[:count])
@@ -213,7 +217,7 @@ def experiment(
                 left = left[len(found) :]
                 if part:
                     part.step(len(found))
-    return [(id, kept[id]) for id in light + heavy]
+    return [(id, kept[id]) for id in light + heavy + alone]
 
 
 def started(python: str, version: str) -> TorchWorker:

@@ -33,6 +33,8 @@ CHECKPOINTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "checkpoi
 WRITERS = ("1.0.0", "1.6.0", "2.0.1", "2.13.0", "2.15.0")
 """The releases that wrote the files in CHECKPOINTS."""
 
+LATE = ("torch.utils.serialization.config", "torch.nn.utils.prune")
+"""What many need and torch imports late: whoever imports it leaves a trace, and shares a process no further."""
 HEAVY = (
     "torch._dynamo", "torch.export", "torch.onnx", "torch._functorch.eager_transforms", "torch._refs",
     "torch.export._trace",
@@ -63,7 +65,12 @@ class Experiment(object):
     @property
     def heavy(self):
         """Whether it needs parts of torch that take seconds to import: see `HEAVY`."""
-        return self.area in ("route", "autograd")
+        return self.alone or self.area == "autograd"
+
+    @property
+    def alone(self):
+        """Whether it is asked in a process of its own, whatever traces it leaves."""
+        return self.area == "route"
 
 
 def experiment(id, sentence, kind="behaviour", clause=None, free=""):

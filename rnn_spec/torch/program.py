@@ -15,7 +15,7 @@ As a program it answers requests, JSON, a line each way, until bye or the end:
 
 An experiment runs in a process forked from this one, which has imported torch and done nothing else: so a
 crash is a fact, none sees another's traces, and the order does not matter. Before the first heavy one this
-process imports what all of these need: light ones are to be asked before. A fork costs ten times what most
+process imports what many of these need: light ones are to be asked before. A fork costs ten times what most
 experiments do: those that are asked together share one as long as none has left a trace (`traces`), and the
 answer has their facts, one or more. One that dies there is asked again, alone. What cannot be done is
 answered by ``{"error": "KeyError: ..."}``. A checkpoint is read with weights_only unless it is trusted;
@@ -40,10 +40,11 @@ from pathlib import Path
 import numpy as np
 
 if __package__:
-    from rnn_spec.torch import experiments
+    from rnn_spec.torch import experiments, lean
 else:  # a program, which another Python runs, maybe from elsewhere
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     import experiments
+    import lean
 
 SECONDS = 60
 """What an experiment may take before its process is ended."""
@@ -57,7 +58,7 @@ def act(id):
     """What an experiment does; a heavy one has what it needs imported."""
     experiment = experiments.EXPERIMENTS[id]
     if experiment.heavy:
-        bring_heavy()
+        bring_parts(experiments.HEAVY)
     return experiment.act
 
 
@@ -374,20 +375,23 @@ def bring():
         warnings.simplefilter("ignore")
         experiments.use(importlib.import_module("torch"))
         experiments.torch.set_num_threads(1)
+    bring_parts(experiments.LATE)
 
 
 @functools.lru_cache(None)
-def bring_heavy():
-    """Import what heavy experiments need, of what this torch has and can import; once."""
+def bring_parts(names):
+    """Import these parts of torch, of what it has and can import; once."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name in experiments.HEAVY:
+        for name in names:
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
+    lean.settled()
 
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    lean.lean()
     bring()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints goes to stderr, and not between the answers

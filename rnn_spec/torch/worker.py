@@ -18,10 +18,11 @@ import numpy as np
 import torch
 
 if __package__:
-    from rnn_spec.torch import attempted, needs, routes, singles, ways
+    from rnn_spec.torch import attempted, lean, needs, routes, singles, ways
 else:  # a program, which another Python runs, maybe from elsewhere
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     import attempted
+    import lean
     import needs
     import routes
     import singles
@@ -427,6 +428,8 @@ def serve(lines, out, device="cpu"):
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints goes to stderr, and not between the answers
+    lean.lean()
+    lean.settled()
     if "OMP_NUM_THREADS" not in os.environ:  # the layers are small: more threads only get in the way
         torch.set_num_threads(1)
     serve(sys.stdin, answers, *sys.argv[1:])

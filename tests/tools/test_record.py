@@ -211,7 +211,7 @@ def test_a_probe_sees_no_trace_of_those_that_it_is_asked_with(
 
 def test_asked_together_probes_come_to_what_each_does_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some of every area, with those that once warned or set something."""
-    light = [id for id, e in EXPERIMENTS.items() if not e.heavy]
+    light = [id for id, e in EXPERIMENTS.items() if not e.alone]
     some = [id for id in light[::7] if id not in SOME] + SOME[:-1]
 
     together = dict(recorder.experiment(sys.executable, some))

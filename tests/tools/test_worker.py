@@ -20,7 +20,7 @@ from rnn_spec.questions.records import DTYPES, Call, Case, Observation
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.torch.eager import TorchSubject
 
-FAR = ("worker", "attempted", "deeds", "needs", "routes", "singles", "ways")
+FAR = ("worker", "attempted", "deeds", "lean", "needs", "routes", "singles", "ways")
 ABROAD = [Path(rnn_spec.torch.__file__).with_name(f"{name}.py") for name in FAR]
 """The program, and what it imports from beside it."""
 abroad = pytest.mark.parametrize("path", ABROAD, ids=[path.name for path in ABROAD])
