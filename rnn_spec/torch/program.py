@@ -109,10 +109,10 @@ def build():
 
 
 def _package(name):
-    """A package's version, where it is there."""
+    """A package's version, where it is there and can be imported: one that does not fit its NumPy cannot."""
     try:
         return name, str(importlib.import_module(name).__version__)
-    except ImportError:
+    except Exception:  # SystemError, say
         return None
 
 

@@ -310,6 +310,16 @@ def test_a_python_without_torch_is_refused(tmp_path: Path, hello: str, said: str
     assert said in str(refused.value)
 
 
+def test_a_package_that_cannot_be_imported_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever importing it raises: one that does not fit its NumPy ends no hello."""
+    (tmp_path / "misfit.py").write_text("raise SystemError('NumPy is another')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    assert program._package("misfit") is None
+
+
 def test_hello_says_which_release_it_is() -> None:
     """The header has the release's own word of itself."""
     header = recorder.describe(sys.executable, "torch", "the command")
