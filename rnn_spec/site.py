@@ -174,7 +174,10 @@ class Site:
     def of_subjects(self) -> Iterator[tuple[str, str]]:
         """The table, a page a subject, and one for each finding, with its script."""
         findings = [(self.place(k), k, self.shows(k)) for k in self.fixtures.findings]
-        yield self.page("subjects/index.html", "Who conforms", "site_subjects.html", findings=findings)
+        yield self.page(
+            "subjects/index.html", "Who conforms", "site_subjects.html", findings=findings,
+            strays=self.fixtures.strays, stray=standings.STRAY.replace("`", ""),
+        )  # fmt: skip
         for card, s in zip(self.fixtures.cards, self.judged, strict=True):
             own = [(self.place(k), k, failures) for k, failures in self.fixtures.of(card)]
             verdict = {"verdict": [(word, f"{sign} {word}") for word, sign in view.SIGNS.items()]}

@@ -41,7 +41,10 @@ class Failure:
 
 @dataclass
 class Card:
-    """A subject's results. `levels` and `clauses` count outcomes: passed, failed, known, not claimed."""
+    """A subject's results. `levels` and `clauses` count outcomes: passed, failed, known, not claimed.
+
+    `catalogue` is the digest of the clauses and checks that judged it, and empty where it was not kept.
+    """
 
     subject: str
     version: str
@@ -57,6 +60,7 @@ class Card:
     levels: dict[str, dict[str, int]] = field(default_factory=dict)
     clauses: dict[str, dict[str, int]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    catalogue: str = ""
 
     @classmethod
     def of(cls, results: Results, name: str = "", options: str = "") -> Card:
@@ -80,6 +84,7 @@ class Card:
                 for v in results.verdicts
                 if v.outcome == "failed"
             ],
+            results.catalogue,
         )  # fmt: skip
 
     def says(self, level: str) -> str:
@@ -111,6 +116,12 @@ class Fixtures:
     def of(self, card: Card) -> list[tuple[Known, list[Failure]]]:
         """The findings of a subject, each with the failures that it explains."""
         return [(k, explained(card, k)) for k in self.findings if k.applies(card.subject, card.version)]
+
+    @property
+    def strays(self) -> set[str]:
+        """The subjects that another suite judged than judged torch: their counts are not to be compared."""
+        of_torch = {c.catalogue for c in self.cards if c.subject == "torch"}
+        return {c.subject for c in self.cards if of_torch and c.catalogue not in of_torch}
 
     def unexplained(self, card: Card) -> list[Failure]:
         """The failures that no finding explains."""
@@ -159,13 +170,21 @@ many. ≈: so many fail as it is known of torch. ·: not claimed, which is neith
 `torch_api`, the Python class itself is torch's alone.
 """
 
+STRAY = "† Judged by another suite than `torch` was: its counts are not to be compared with other rows'."
+
 
 def _document(fixtures: Fixtures) -> Iterator[str]:
+    strays = fixtures.strays
     yield HEAD
     yield from _table(
         ["subject", *(f"`{level}`" for level in LEVELS)],
-        [[f"`{c.subject}`", *(c.says(level) for level in LEVELS)] for c in fixtures.cards],
+        [
+            [f"`{c.subject}`" + " †" * (c.subject in strays), *(c.says(level) for level in LEVELS)]
+            for c in fixtures.cards
+        ],
     )
+    if strays:
+        yield f"\n{STRAY}"
     yield "\n## What fails, and what users trip over\n"
     yield "Each was first proven not to be the adapter's. `rnn-spec known SUBJECT --id ID --reproduction`"
     yield "prints a script that needs the framework alone."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,6 +127,28 @@ def test_results_become_a_fixture_and_the_document(tmp_path: Path) -> None:
     assert added.exit_code == 0, added.output
     text = conformance.markdown(conformance.Fixtures.read(tmp_path))
     assert "| `mine:x` | ✗ 1/2 |" in text
+
+
+@pytest.mark.parametrize("suite", ["0123456789ab", ""], ids=["another's", "unknown"])
+def test_a_row_of_another_suite_than_torchs_is_marked(suite: str) -> None:
+    """Rows are compared where one suite judged them; a mark and a sentence say where it did not."""
+    cards = [
+        replace(conformance.Card.of(results()), subject=subject, catalogue=catalogue)
+        for subject, catalogue in [("mine", suite), ("same", "ba9876543210"), ("torch", "ba9876543210")]
+    ]
+
+    marked = conformance.markdown(conformance.Fixtures(cards, []))
+    equal = conformance.markdown(conformance.Fixtures(cards[1:], []))
+
+    assert "| `mine` † | ✗ 1/2 |" in marked
+    assert "| `same` | ✗ 1/2 |" in marked
+    assert "† Judged by another suite than `torch` was" in marked
+    assert "†" not in equal
+
+
+def test_a_card_says_which_suite_made_it() -> None:
+    """The digest of a run's clauses and checks goes into its card."""
+    assert conformance.Card.of(results(catalogue="0123456789ab")).catalogue == "0123456789ab"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]"], ids=str)
