@@ -17,6 +17,7 @@ import msgspec
 
 from rnn_spec.judge.known import known
 from rnn_spec.questions.records import LEVELS
+from rnn_spec.suite.results import TELLING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from rnn_spec.judge.verdict import Verdict
     from rnn_spec.suite.results import Results
 
-SHOWN = 3  # lines of a failure's difference
+SHOWN = 3  # lines of a failure's difference, of the first TELLING of a clause; of the others the first line
 
 
 @dataclass
@@ -80,9 +81,9 @@ class Card:
             {level: _counted(verdicts) for level, verdicts in results.by_level().items()},
             {id: n for id, verdicts in by_clause.items() if set(n := _counted(verdicts)) != {"not claimed"}},
             [
-                Failure(v.check, v.clause, _short(v.difference), _finite(v.headroom))
-                for v in results.verdicts
-                if v.outcome == "failed"
+                Failure(v.check, v.clause, _short(v.difference, i), _finite(v.headroom))
+                for verdicts in by_clause.values()
+                for i, v in enumerate(v for v in verdicts if v.outcome == "failed")
             ],
             results.catalogue,
         )  # fmt: skip
@@ -98,6 +99,12 @@ class Card:
             answered = passed + counts["known"]
             return f"◐ {answered}/{answered + left}{known}"
         return f"✓ {passed}{known}" if passed else "·"
+
+
+class _Held(msgspec.Struct):
+    """The failures in a card's file: by clause, by test, and by case, which is empty where a test has one."""
+
+    failures: dict[str, dict[str, dict[str, tuple[str, float | None]]]]
 
 
 @dataclass
@@ -139,17 +146,33 @@ def explained(card: Card, finding: Known) -> list[Failure]:
 def read_card(path: Path) -> Card:
     """A committed card; ValueError with a sentence where the file is none."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Card)
+        return card_of(msgspec.json.decode(path.read_bytes()))
     except (OSError, msgspec.DecodeError) as e:
         raise ValueError(f"{path} is not a conformance fixture: {e}") from e
+
+
+def card_of(raw: Any) -> Card:
+    """What a card's file holds, where failures stand by clause and test; msgspec.DecodeError otherwise."""
+    held = msgspec.convert(raw, _Held)
+    failures = [
+        Failure(f"{test}[{case}]" if case else test, clause, *told)
+        for clause, tests in held.failures.items()
+        for test, cases in tests.items()
+        for case, told in cases.items()
+    ]
+    return msgspec.convert(raw | {"failures": failures}, Card)
 
 
 def write_card(card: Card, folder: Path) -> Path:
     """Write it, by the subject's name, and return where."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{card.subject.replace(':', '-')}.json"
-    lines = msgspec.json.encode(card).decode()
-    path.write_text(_lines(msgspec.json.decode(lines)) + "\n", encoding="utf-8")
+    by_clause: dict[str, dict[str, dict[str, tuple[str, float | None]]]] = {}
+    for f in card.failures:
+        test, _, case = f.check.removesuffix("]").partition("[")
+        by_clause.setdefault(f.clause, {}).setdefault(test, {})[case] = (f.difference, f.headroom)
+    raw = msgspec.to_builtins(card) | {"failures": by_clause}
+    path.write_text(_lines(raw) + "\n", encoding="utf-8")
     return path
 
 
@@ -246,8 +269,9 @@ def _as_seen(verdict: Verdict) -> Verdict:
     return replace(verdict, outcome="failed") if theirs else verdict
 
 
-def _short(difference: str) -> str:
-    return "\n".join(difference.splitlines()[:SHOWN])[:300]
+def _short(difference: str, before: int) -> str:
+    """What is kept of what differs in a failure, of whose clause there were so many before it."""
+    return "\n".join(difference.splitlines()[: SHOWN if before < TELLING else 1])[:300]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
@@ -266,8 +290,6 @@ def _lines(value: Any) -> str:
         return msgspec.json.encode(x).decode()
 
     def entry(key: str, x: Any) -> str:
-        if isinstance(x, list) and x and isinstance(x[0], dict):
-            return f"{one(key)}: [\n  " + ",\n  ".join(map(one, x)) + "\n ]"
         if isinstance(x, dict) and any(isinstance(y, dict) for y in x.values()):
             return f"{one(key)}: {{\n  " + ",\n  ".join(f"{one(k)}: {one(y)}" for k, y in x.items()) + "\n }"
         return f"{one(key)}: {one(x)}"

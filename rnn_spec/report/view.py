@@ -16,7 +16,7 @@ from rnn_spec.questions.data import SIZES
 from rnn_spec.questions.records import LEVELS
 from rnn_spec.report import failures as failures_of
 from rnn_spec.report.pictures import HeatMap, Strip, heat_map, strips
-from rnn_spec.report.standings import Card, read_card
+from rnn_spec.report.standings import Card, card_of, read_card
 from rnn_spec.spec.catalogue import clauses
 from rnn_spec.suite.results import Results, ResultsError
 from rnn_spec.suite.standing import Standing, conforms, fails, sentence, standings
@@ -121,7 +121,7 @@ def read(path: Path) -> Judged:
     try:
         raw = msgspec.json.decode(path.read_bytes())
         if isinstance(raw, dict) and "failures" in raw and "verdicts" not in raw:
-            return of_card(msgspec.convert(raw, Card))
+            return of_card(card_of(raw))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise ResultsError(f"{path} is not what `rnn-spec check` writes: {e}") from e
     return of_results(Results.read(path), path.parent)

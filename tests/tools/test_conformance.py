@@ -13,7 +13,7 @@ from rnn_spec.cli import main
 from rnn_spec.judge.verdict import Verdict
 from rnn_spec.questions.records import LEVELS
 from rnn_spec.report import standings as conformance
-from rnn_spec.suite.results import Results
+from rnn_spec.suite.results import TELLING, Results
 
 if TYPE_CHECKING:
     from rnn_spec.judge.known import Known
@@ -50,6 +50,23 @@ def test_a_card_counts_by_level_and_keeps_the_failures() -> None:
     assert card.failures == [conformance.Failure("b", "REC-01", "one\ntwo\nthree", 2.0)]
     assert card.clauses["REC-01"] == {"failed": 1, "passed": 1}
     assert "PCK-01" not in card.clauses
+
+
+def test_of_many_failures_of_a_clause_a_card_keeps_the_numbers_of_the_first(tmp_path: Path) -> None:
+    """A card stays small, and says of each check whether it failed, and in what."""
+    failed = [
+        Verdict(f"test_a.py::test_b[{i}]", "REC-01", "failed", headroom=2.0, difference=f"{i}\ngot\nerror")
+        for i in range(TELLING + 2)
+    ]
+
+    card = conformance.read_card(
+        conformance.write_card(conformance.Card.of(results(verdicts=failed)), tmp_path)
+    )
+
+    assert [f.check for f in card.failures] == [v.check for v in failed]
+    assert [f.difference for f in card.failures] == [
+        f"{i}\ngot\nerror" if i < TELLING else f"{i}" for i in range(TELLING + 2)
+    ]
 
 
 @pytest.mark.parametrize(
