@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from rnn_spec.judge.verdict import Verdict
     from rnn_spec.suite.results import Results
 
-SHOWN = 3  # lines of a failure's difference, of the first TELLING of a clause; of the others the first line
+SHOWN = (
+    3  # lines of a failure's difference; the first alone after TELLING of a clause, if it tells what is known
+)
 
 
 @dataclass
@@ -81,7 +83,7 @@ class Card:
             {level: _counted(verdicts) for level, verdicts in results.by_level().items()},
             {id: n for id, verdicts in by_clause.items() if set(n := _counted(verdicts)) != {"not claimed"}},
             [
-                Failure(v.check, v.clause, _short(v.difference, i), _finite(v.headroom))
+                Failure(v.check, v.clause, _short(v, i), _finite(v.headroom))
                 for verdicts in by_clause.values()
                 for i, v in enumerate(v for v in verdicts if v.outcome == "failed")
             ],
@@ -269,9 +271,11 @@ def _as_seen(verdict: Verdict) -> Verdict:
     return replace(verdict, outcome="failed") if theirs else verdict
 
 
-def _short(difference: str, before: int) -> str:
+def _short(verdict: Verdict, before: int) -> str:
     """What is kept of what differs in a failure, of whose clause there were so many before it."""
-    return "\n".join(difference.splitlines()[: SHOWN if before < TELLING else 1])[:300]
+    lines = verdict.difference.splitlines()[:SHOWN]
+    told = before >= TELLING and any(k.id == verdict.known and k.explains(lines[0]) for k in known())
+    return "\n".join(lines[:1] if told else lines)[:300]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
