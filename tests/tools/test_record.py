@@ -316,8 +316,9 @@ def test_a_package_that_cannot_be_imported_is_not_there(
     """Whatever importing it raises: one that does not fit its NumPy ends no hello."""
     (tmp_path / "misfit.py").write_text("raise SystemError('NumPy is another')")
     monkeypatch.syspath_prepend(str(tmp_path))
+    package: Any = program._package
 
-    assert program._package("misfit") is None
+    assert package("misfit") is None
 
 
 def test_hello_says_which_release_it_is() -> None:
