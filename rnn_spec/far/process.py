@@ -387,6 +387,12 @@ class TensorFlowJSSubject(WorkerSubject):
         """Start the worker on a backend."""
         packages = ours("tfjs/node_modules", "npm install --prefix workers/tfjs --ignore-scripts")
         super().__init__(shlex.join(["node", str(Path(packages).with_name("worker.mjs")), backend]))
+        self.backend = backend
+
+    @property
+    def title(self) -> str:
+        """Its name here, for its own has the backend in brackets."""
+        return f"tfjs:{self.backend}"
 
 
 class OnnxRuntimeNodeSubject(WorkerSubject):

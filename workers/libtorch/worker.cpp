@@ -10,6 +10,8 @@
 using namespace rnn_spec;
 using rnn_spec::Error;  // not c10's
 
+const std::string batches_only = "torch::nn::RNN takes batches only";
+
 torch::ScalarType dtype_of(const std::string& name) {
     static const std::map<std::string, torch::ScalarType> types = {
         {"float64", torch::kDouble}, {"float32", torch::kFloat}, {"float16", torch::kHalf}, {"bfloat16", torch::kBFloat16}};
@@ -46,7 +48,7 @@ Observation answer(const Case& c) {
     const auto dtype = dtype_of(c.dtype);
     bool batched = c.input.shape.size() == 3;
     for (const Call& call : c.earlier) batched = batched && call.input.shape.size() == 3;
-    if (!batched) return {{}, {}, {}, {}, "torch::nn::RNN takes batches only"};
+    if (!batched) return {{}, {}, {}, {}, batches_only};
     torch::nn::RNN rnn(nullptr);
     try {
         rnn = torch::nn::RNN(torch::nn::RNNOptions(c.config.input_size, c.config.hidden_size)
@@ -111,6 +113,8 @@ int main() {
                       TORCH_VERSION,
                       {"cell", "sequence", "stack", "bidirectional", "lengths", "gradients", "dropout", "precision", "torch_api"},
                       {"float64", "float32", "float16", "bfloat16"},
-                      "https://pytorch.org/cppdocs/"};
+                      "https://pytorch.org/cppdocs/",
+                      "C++",
+                      {batches_only}};
     return serve(hello, run);
 }

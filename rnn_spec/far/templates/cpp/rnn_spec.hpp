@@ -71,6 +71,7 @@ struct Hello {
     std::string name, version;
     std::vector<std::string> levels, dtypes;
     std::string homepage = "", language = "C++";
+    std::vector<std::string> limits = {};  // reasons of answers that are unsupported, word for word
 };
 
 // To be thrown where the layer refuses a case: the phase is construct, forward or backward.
@@ -284,8 +285,8 @@ inline int serve(const Hello& hello, const std::function<Observation(const Case&
         if (op == "hello") {
             std::cout << "{\"name\":" << quoted(hello.name) << ",\"version\":" << quoted(hello.version)
                       << ",\"language\":" << quoted(hello.language) << ",\"levels\":" << written(hello.levels)
-                      << ",\"dtypes\":" << written(hello.dtypes) << ",\"homepage\":" << quoted(hello.homepage)
-                      << "}\n";
+                      << ",\"dtypes\":" << written(hello.dtypes) << ",\"limits\":" << written(hello.limits)
+                      << ",\"homepage\":" << quoted(hello.homepage) << "}\n";
         } else {
             std::cout << answer(std::to_string(request["seq"].integer()), run, request["case"]) << '\n';
         }
