@@ -94,18 +94,23 @@ def version(name: str) -> str | None:
     return None
 
 
+def _python(path: Path) -> Path | None:
+    """The Python that a path is, or that the environment there has."""
+    if (path / PYTHON).exists():
+        return path / PYTHON
+    return path.absolute() if path.is_file() and os.access(path, os.X_OK) else None
+
+
 def find(name: str) -> Recording | Path | Requirement | str:
-    """A recording, a Python, a version, or a requirement of torch; RecordingError where it is none."""
+    """A recording, a Python, by itself or after torch@, a version, or a requirement; else RecordingError."""
     if found := version(name):
         return found
     if required := requirements.wanted(name):
-        return required
+        return _python(Path(required.url)) or required if required.url else required
     path = Path(os.path.expanduser(name))  # noqa: PTH111  Path.expanduser raises where there is no such user
     try:
-        if (path / PYTHON).exists():
-            return path / PYTHON
-        if path.is_file() and os.access(path, os.X_OK):
-            return path.absolute()
+        if python := _python(path):
+            return python
         if path.is_file() and path.suffix in (".txt", ".toml", ".in"):
             return requirements.in_file(path)
         if path.is_file():

@@ -5,6 +5,7 @@ A pin is a release; of a range pip is asked which release it would install, or t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -12,8 +13,10 @@ import tempfile
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from rnn_spec.far.process import running
 from rnn_spec.gate.recording import RecordingError
@@ -44,7 +47,7 @@ def in_file(path: Path) -> Requirement:
     except (OSError, UnicodeDecodeError) as e:
         raise RecordingError(f"{path} cannot be read: {getattr(e, 'strerror', None) or e}") from e
     lines = list(_of_toml(path, text)) if path.suffix == ".toml" else text.replace("\\\n", " ").splitlines()
-    found = {str(made.specifier): made for line in lines if (made := wanted(line))}
+    found = {(str(made.specifier), made.url): made for line in lines if (made := wanted(line))}
     if not found:
         raise RecordingError(f"{path} has no requirement of torch")
     if len(found) > 1:
@@ -54,7 +57,7 @@ def in_file(path: Path) -> Requirement:
 
 
 def _of_toml(path: Path, text: str) -> Iterator[str]:
-    """Every requirement in a pyproject.toml, by PEP 621, dependency groups, Poetry."""
+    """Every requirement in a pyproject.toml, by PEP 621, dependency groups, Poetry, and uv's sources."""
     try:
         held = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
@@ -68,30 +71,44 @@ def _of_toml(path: Path, text: str) -> Iterator[str]:
     more = [group.get("dependencies", {}) for group in _tables(poetry.get("group"))]
     tables = [poetry.get("dependencies", {}), *more]
     for table in tables:
-        if "torch" in table:
-            said = table["torch"]
-            yield f"torch{_poetry(said.get('version', '') if isinstance(said, dict) else said)}"
+        yield from (f"torch{_poetry(one)}" for one in _list(table.get("torch", [])))
+    sources = held.get("tool", {}).get("uv", {}).get("sources", {})
+    yield from (f"torch{place}" for one in _list(sources.get("torch", [])) if (place := _direct(one)))
+
+
+def _list(said: Any) -> list[Any]:
+    return said if isinstance(said, list) else [said]
+
+
+def _direct(said: dict[str, str]) -> str:
+    """Where a table has a build from, in the words of packaging; nothing if from an index."""
+    return next((f" @ {said[kind]}" for kind in ("url", "git", "path", "file") if kind in said), "")
 
 
 def _tables(held: Any) -> Iterable[dict[str, Any]]:
     return held.values() if isinstance(held, dict) else ()
 
 
-def _poetry(text: str) -> str:
+def _poetry(said: str | dict[str, str]) -> str:
     """Poetry's ^ and bare numbers in the words of packaging."""
-    if caret := re.fullmatch(r"\^\s*(\d+)([\d.]*)", text.strip()):
+    if isinstance(said, dict):
+        return _direct(said) or _poetry(said.get("version", ""))
+    text = said.strip()
+    if caret := re.fullmatch(r"\^\s*(\d+)([\d.]*)", text):
         return f">={caret[1]}{caret[2]},<{int(caret[1]) + 1}"
-    if tilde := re.fullmatch(r"~\s*(\d+)\.(\d+)([\d.]*)", text.strip()):
+    if tilde := re.fullmatch(r"~\s*(\d+)\.(\d+)([\d.]*)", text):
         return f">={tilde[1]}.{tilde[2]}{tilde[3]},<{tilde[1]}.{int(tilde[2]) + 1}"
-    bare = text.strip()
-    return f"=={bare}" if bare[:1].isdigit() else "" if bare == "*" else bare
+    return f"=={text}" if text[:1].isdigit() else "" if text == "*" else text
 
 
 def release(requirement: Requirement, on_record: list[str], *, ask: bool) -> str:
     """The release that a requirement comes to; RecordingError where there is none.
 
-    A pin is itself. Of a range pip is asked, if `ask`, and else the newest on record that it allows is taken.
+    A pin is itself, a wheel the release of its name. Of a range pip is asked, if `ask`, and else the newest
+    on record that it allows is taken.
     """
+    if requirement.url:
+        return _of_wheel(requirement)
     exact = [s.version for s in requirement.specifier if s.operator in ("==", "===") and "*" not in s.version]
     if exact:
         return exact[0]
@@ -102,6 +119,18 @@ def release(requirement: Requirement, on_record: list[str], *, ask: bool) -> str
         told = ", ".join(on_record)
         raise RecordingError(f"no release on record is torch{requirement.specifier}: {told} are")
     return fitting[-1]
+
+
+def _of_wheel(requirement: Requirement) -> str:
+    """The release of a direct reference, by the name of its wheel."""
+    name = unquote(urlsplit(requirement.url or "").path).rpartition("/")[2]
+    with contextlib.suppress(InvalidWheelFilename):
+        package, version, *_ = parse_wheel_filename(name)
+        if package == "torch":
+            return str(version)
+    raise RecordingError(
+        f"{requirement} does not say which release it is: give that, or a Python that has it"
+    )
 
 
 def _by_pip(specifier: SpecifierSet) -> str:

@@ -189,6 +189,7 @@ def test_names_of_releases_pythons_and_recordings_are_told_apart(tmp_path: Path)
     assert environments.find("2.13.0") == environments.find("torch==2.13.0") == "2.13.0"
     assert environments.find("torch==2.16.0.dev20260101+cpu") == "2.16.0.dev20260101+cpu"
     assert environments.find(str(python)) == environments.find(str(tmp_path / "venv")) == python
+    assert environments.find(f"torch@{python}") == python  # as `check` and `record` have it
     assert environments.find(str(file)) == Recording.read(file)
 
 

@@ -26,6 +26,8 @@ ORDER = ["2.1.2", "2.2.2", "2.3.1", "2.13.0"]
         ("torch~=2.2.0", "2.2.2"),
         ("torch==2.2.*", "2.2.2"),
         ("torch", "2.13.0"),
+        ("torch @ https://example.org/whl/torch-2.2.2%2Bcpu-cp311-cp311-linux_x86_64.whl", "2.2.2+cpu"),
+        ("torch@file:///wheels/torch-2.2.2-cp311-cp311-linux_x86_64.whl ; python_version > '3'", "2.2.2"),
     ],
 )
 def test_a_line_comes_to_a_release(line: str, release: str) -> None:
@@ -34,6 +36,24 @@ def test_a_line_comes_to_a_release(line: str, release: str) -> None:
 
     assert made is not None
     assert requirements.release(made, ORDER, ask=False) == release
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "torch @ git+https://example.org/torch.git@main",
+        "torch@/opt/torch",
+        "torch @ https://x.org/vision-1.whl",
+    ],
+)
+def test_a_direct_reference_that_does_not_say_its_release_is_a_sentence(line: str) -> None:
+    """It is of one build, and never the newest release."""
+    made = requirements.wanted(line)
+
+    assert made is not None
+    for ask in (True, False):
+        with pytest.raises(RecordingError, match=r"torch ?@.* does not say which release it is"):
+            requirements.release(made, ORDER, ask=ask)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +72,15 @@ FILES = {
     "d/pyproject.toml": ("[tool.poetry.dependencies]\ntorch = '^2.2'\n", "<3,>=2.2"),
     "e/pyproject.toml": ("[tool.poetry.group.ml.dependencies]\ntorch = {version = '2.2.2'}\n", "==2.2.2"),
     "f/pyproject.toml": ("[tool.poetry.dependencies]\ntorch = '~2.2'\n", "<2.3,>=2.2"),
+    "h/pyproject.toml": ("[tool.poetry.dependencies]\ntorch = {git = 'https://x.org/torch.git'}\n", ""),
+    "i/pyproject.toml": (
+        "[project]\ndependencies = ['torch>=2.2']\n[tool.uv.sources]\ntorch = [{index = 'cpu'}]\n",
+        ">=2.2",
+    ),
+    "g/pyproject.toml": (
+        "[tool.poetry.dependencies]\ntorch = [{version = '2.2.2', python = '<3.13'}]\n",
+        "==2.2.2",
+    ),
 }
 
 
@@ -74,7 +103,17 @@ def test_a_file_has_a_requirement(tmp_path: Path, name: str) -> None:
             "torch==2.2\ntorch==2.3\n",
             "has 2 requirements of torch: torch==2.2, torch==2.3",
         ),
+        (
+            "requirements.txt",
+            "torch @ https://x.org/torch-2.2.2-py3-none-any.whl\ntorch @ https://x.org/torch-2.3.1-py3-none-any.whl\n",
+            "has 2 requirements of torch",
+        ),
         ("pyproject.toml", "[", "is no TOML"),
+        (
+            "pyproject.toml",
+            "[project]\ndependencies = ['torch>=2.2']\n[tool.uv.sources]\ntorch = {path = 'torch'}\n",
+            "has 2 requirements of torch: torch>=2.2, torch ?@ ?torch",
+        ),
         ("requirements.txt", None, "cannot be read: No such file"),
     ],
 )
