@@ -1,8 +1,11 @@
 """From a question to its vector: the model and its adjoint in balls, each element rounded once.
 
 The expectation is the real numbers' float64 nearest to them; a ball that is too wide to tell is an error.
-A bound covers that, too: it is what `BoundedArithmetic` derives, plus the distance of the value that it
-was derived at from the one that is written.
+A bound is what `BoundedArithmetic` derives at float64 values of this machine, whose library and processor
+round in their own way. It holds at the real numbers, too: with R what its terms in v allow the reference,
+and D what those in u alone allow anybody, at the real numbers, each step keeps dx >= D + R. So |x^ - x| <=
+D < dx, and to round x once more, v |x|, is within R. The values of here are in no bound but by some parts
+in 2^-52 of it: its three digits are the same on every machine.
 """
 
 from __future__ import annotations
@@ -65,8 +68,7 @@ def exact(case: Case, bits: int = BITS) -> dict[str, dict[str, Bound]]:
             error = np.broadcast_to(b.error, value.shape)
             if one_term(case):  # nothing but the conversion to the format rounds
                 error = np.where(value == value.astype(dtype), 0.0, FORMATS[dtype].unit_roundoff * abs(value))
-            moved = np.where(np.isfinite(value), np.abs(b.value - value), 0.0)
-            found[name][dtype] = Bound(value, error + moved)
+            found[name][dtype] = Bound(value, error)
     return found
 
 

@@ -23,6 +23,9 @@ from hypothesis import strategies as st
 from rnn_spec.faults import FAULTS
 from rnn_spec.faults.base import MODULE
 from rnn_spec.lineup.faulty import faulty_spec
+from rnn_spec.questions import reveal
+from rnn_spec.questions.expect import answer
+from rnn_spec.questions.records import Observation
 from rnn_spec.questions.refusal import refusal
 from rnn_spec.subjects.registry import load
 from rnn_spec.subjects.spec import SpecSubject
@@ -86,6 +89,29 @@ def test_every_byte_is_made_from_the_questions() -> None:
     assert {path.name for path in records.paths(FOLDER)} == set(made)
     for name, file in made.items():
         assert (FOLDER / name).read_text(encoding="utf-8") == records.text(file)
+
+
+@pytest.mark.parametrize("end", [-2.0, 2.0])
+def test_another_processor_makes_the_same_bytes(end: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that rounds each tanh otherwise, by as much as libraries do, and so every sum after it."""
+    tanh = np.tanh
+    monkeypatch.setattr(np, "tanh", lambda z: np.nextafter(np.nextafter(tanh(z), end), end))
+
+    made = make.every_file(STORED[0].provenance)
+
+    assert [name for name, file in made.items() if (FOLDER / name).read_text() != records.text(file)] == []
+
+
+def test_a_bound_holds_what_is_expected_and_what_it_was_derived_at() -> None:
+    """The real number is nearer to the reference's float64 value than half of the bound."""
+    for vector in (v for file in STORED for v in file.vectors if v.expected):
+        case = vector.case("float64")
+        masks = reveal.masks(case, Observation())
+        derived = answer(case, make.Bounding("float64"), masks)
+        for name, bound in make.exact(case).items():
+            b, finite = bound["float64"], np.isfinite(bound["float64"].value)
+            off = np.abs(derived[name].rounded().value[finite] - b.value[finite])
+            assert (off <= b.error[finite] / 2).all(), (vector.id, name)
 
 
 def test_a_file_that_changes_gets_new_provenance(copied: Path) -> None:
