@@ -104,6 +104,8 @@ def running(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         errors="replace", start_new_session=os.name == "posix",
     )  # fmt: skip
     PROGRAMS.add(popen)
+    if _stopped.is_set():  # while this was started, and `end_all` may have missed it
+        _end_group(popen)
     try:
         out, err = popen.communicate()
     finally:
@@ -147,6 +149,9 @@ class Process:
         self.threads = [threading.Thread(target=target, daemon=True) for target in carry]
         for thread in self.threads:
             thread.start()
+        if _stopped.is_set():  # while this was started, and `end_all` may have missed it
+            self.end()
+            raise Stopped
 
     def exchange(self, line: bytes, deadline: float, limit: int) -> bytes:
         """Say a line and hear the next, of at most `limit` bytes within `deadline` seconds; or Failure."""

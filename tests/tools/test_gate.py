@@ -19,6 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from rnn_spec.cli import main
+from rnn_spec.far import process
 from rnn_spec.far.process import TorchWorker
 from rnn_spec.gate import checkpoints, environments, record, report, run, speed
 from rnn_spec.gate.archive import Archive
@@ -492,6 +493,28 @@ for line in sys.stdin:
     assert "stopped when 1 experiments had been asked of both, and no clause" in out
     assert "construct/defaults" in out
     assert "the gate passes" not in out
+
+
+@pytest.mark.parametrize("start", [process.Process, process.running], ids=["Process", "running"])
+def test_ctrl_c_ends_what_is_just_being_started(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a process that no list had when the others were ended."""
+    popen = subprocess.Popen
+    started: list[subprocess.Popen[bytes]] = []
+
+    def interrupted(*command: Any, **options: Any) -> Any:
+        process._stopped.set()
+        process.end_all()
+        started.append(popen(*command, **options))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    try:
+        with pytest.raises(process.Stopped):
+            start([sys.executable, "-c", "import time; time.sleep(10)"])
+    finally:
+        process._stopped.clear()
+
+    assert [made.poll() for made in started] == [-signal.SIGKILL]
 
 
 def test_progress_is_told_as_long_as_anything_is_at_work() -> None:
