@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from rnn_spec.judge.verdict import Verdict
     from rnn_spec.suite.results import Results
 
-SHOWN = (
-    3  # lines of a failure's difference; the first alone after TELLING of a clause, if it tells what is known
-)
+SHOWN = 3
+"""Lines of a failure's difference; the first alone after TELLING of a clause, if it tells what is known."""
 
 
 @dataclass
@@ -274,7 +273,9 @@ def _as_seen(verdict: Verdict) -> Verdict:
 def _short(verdict: Verdict, before: int) -> str:
     """What is kept of what differs in a failure, of whose clause there were so many before it."""
     lines = verdict.difference.splitlines()[:SHOWN]
-    told = before >= TELLING and any(k.id == verdict.known and k.explains(lines[0]) for k in known())
+    told = before >= TELLING and any(
+        k.id == verdict.known and k.explains("".join(lines[:1])) for k in known()
+    )
     return "\n".join(lines[:1] if told else lines)[:300]
 
 
