@@ -125,7 +125,6 @@ def search(run: Search, subject: str, version: str, results: Path, console: Cons
     if run.kept and run.most == 1:
         return wrong
     for find in run.run():
-        wrong = wrong or find.breaks
         when = f"after {run.asked:,} questions and {time.monotonic() - run.begun:.1f} s"
         of = "" if find.breaks else ", a SHOULD"
         console.print(f"[bold red]found[/bold red] {when}: {find.clause}{of}, case {find.case.id}")
@@ -137,7 +136,7 @@ def search(run: Search, subject: str, version: str, results: Path, console: Cons
             console.print(f"  {told}", markup=False)
         for sentence in named.sentences(find, run.subject):
             console.print(f"  diagnosis: {sentence}", markup=False)
-    return wrong
+    return wrong or any(find.breaks for find in run.finds)
 
 
 def conclude(run: Search, version: str, console: Console) -> None:

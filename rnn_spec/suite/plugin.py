@@ -178,7 +178,7 @@ def planned(item: pytest.Item) -> Planned | None:
 
 
 QUIET = ("_pytest.", "xdist.", "__channelexec__", "rnn_spec.", "_hypothesis_pytestplugin")
-"""The modules whose hooks around a test change nothing of a check."""
+"""The modules whose hooks around a test change nothing of a check; xdist's in a worker is __channelexec__."""
 
 
 def undisturbed(config: pytest.Config) -> bool:

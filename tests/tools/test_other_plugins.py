@@ -42,7 +42,11 @@ def run(folder: Path, *arguments: str) -> dict[str, str]:
     (folder / "test_suite.py").write_text(SUITE + PARAMETRIZED)
     (folder / "none.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-c", "none.ini", "--rootdir=.", "-p", "rnn_spec.suite.plugin"]
-    environment = {**os.environ, "PYTHONPATH": f"{CHECKOUT}:{folder}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{CHECKOUT}{os.pathsep}{folder}",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
     done = subprocess.run(
         [*command, "--subject=fault:w_hh-transposed", *arguments],
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
